@@ -1,0 +1,67 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "baton",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "baton", targets: ["baton"]),
+        .library(name: "RelayCore", targets: ["RelayCore"]),
+        .library(name: "JSONRelay", targets: ["JSONRelay"]),
+        .library(name: "Netplay", targets: ["Netplay"]),
+        .library(name: "BatonServer", targets: ["BatonServer"]),
+        .library(name: "RelayTesting", targets: ["RelayTesting"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .target(name: "RelayCore", dependencies: [nioCore], swiftSettings: strict),
+        .target(name: "JSONRelay", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(name: "Netplay", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(
+            name: "BatonServer",
+            dependencies: [
+                "RelayCore", "JSONRelay", "Netplay", nioCore, nioPosix, logging, serviceLifecycle, "Yams",
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "baton",
+            dependencies: [
+                "BatonServer", logging, serviceLifecycle,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(name: "RelayTesting", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .testTarget(name: "RelayCoreTests", dependencies: ["RelayCore", "RelayTesting"], swiftSettings: strict),
+        .testTarget(name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(name: "NetplayTests", dependencies: ["Netplay", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "BatonServerTests",
+            dependencies: ["BatonServer", "RelayTesting", nioCore, nioEmbedded, nioPosix, logging],
+            swiftSettings: strict
+        ),
+    ]
+)

@@ -1,0 +1,4 @@
+import Hummingbird
+import NIOPosix
+import ServiceLifecycle
+import Yams

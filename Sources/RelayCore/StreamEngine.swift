@@ -1,0 +1,81 @@
+public import NIOCore
+
+/// The state of one listener of a protocol over byte streams: bytes and time in, effects out.
+///
+/// An engine owns all its state and touches nothing else: no clock, socket, task, lock, log or system randomness.
+/// Its caller hands it one input at a time, `now` never going back, and drains the outbox after each.
+/// Inputs that name a peer the engine does not know (it closed it a moment ago) do nothing.
+public protocol StreamEngine {
+    associatedtype Event: Sendable
+    associatedtype Configuration: Sendable
+
+    /// A connection was accepted. `peer` stays valid until `disconnect` or until the engine closes it.
+    mutating func connect(_ peer: PeerID, from: Endpoint, at now: Instant, into out: inout Outbox<Event>)
+
+    /// Bytes arrived, in stream order, cut anywhere.
+    mutating func receive(_ bytes: ByteBuffer, from peer: PeerID, at now: Instant, into out: inout Outbox<Event>)
+
+    /// The peer ended its sending direction (FIN); it may still read.
+    mutating func receiveEnd(from peer: PeerID, at now: Instant, into out: inout Outbox<Event>)
+
+    /// The connection has gone: reset, lost, or closed by the driver for the given reason.
+    mutating func disconnect(_ peer: PeerID, reason: CloseReason, at now: Instant, into out: inout Outbox<Event>)
+
+    /// What is sent to this peer now waits in a queue (`false`), or the queue has emptied (`true`).
+    mutating func writability(of peer: PeerID, is writable: Bool, at now: Instant, into out: inout Outbox<Event>)
+
+    /// Does whatever is due.
+    mutating func advance(to now: Instant, into out: inout Outbox<Event>)
+
+    /// When `advance` should be called next. O(1).
+    var nextDeadline: Instant? { get }
+
+    /// From now on no new rooms; those that exist play on.
+    mutating func drain(at now: Instant, into out: inout Outbox<Event>)
+
+    /// Parts from every peer, in the protocol's own words where it has any.
+    mutating func stop(at now: Instant, into out: inout Outbox<Event>)
+
+    /// Takes new settings; peers that are connected stay.
+    mutating func reconfigure(_ configuration: Configuration)
+
+    /// How many rooms keep a draining server alive.
+    var roomCount: Int { get }
+
+    /// A copy of what is going on, for people to look at.
+    func rooms(at now: Instant) -> [RoomSnapshot]
+}
+
+/// A room as an operator sees it, whatever the protocol calls it.
+public struct RoomSnapshot: Sendable, Equatable, Codable {
+    /// The room's name in its own protocol.
+    public var id: String
+    public var peers: [PeerSnapshot]
+
+    public init(id: String, peers: [PeerSnapshot]) {
+        self.id = id
+        self.peers = peers
+    }
+}
+
+/// One member of a room as an operator sees it.
+public struct PeerSnapshot: Sendable, Equatable, Codable {
+    /// The peer's number, as in log lines.
+    public var peer: String
+    /// What the protocol calls it: an id, a nick; empty if it has none.
+    public var name: String
+    /// The part it plays, in the protocol's own word.
+    public var role: String
+    /// Address and port.
+    public var endpoint: String
+    /// Seconds since the connection was accepted.
+    public var connectedSeconds: Int
+
+    public init(peer: PeerID, name: String, role: String, endpoint: Endpoint, connected: Duration) {
+        self.peer = peer.description
+        self.name = name
+        self.role = role
+        self.endpoint = endpoint.description
+        self.connectedSeconds = Int(connected.components.seconds)
+    }
+}

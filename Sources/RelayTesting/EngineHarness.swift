@@ -1,0 +1,123 @@
+public import NIOCore
+public import RelayCore
+
+/// Plays the driver for one engine in virtual time and remembers what it did, so that a test reads as a conversation.
+public struct EngineHarness<Engine: StreamEngine> {
+    public var engine: Engine
+    public private(set) var now = Instant.zero
+    /// Everything the engine told of, in order.
+    public private(set) var events: [Engine.Event] = []
+    /// Why the engine parted from a peer.
+    public private(set) var closed: [PeerID: CloseReason] = [:]
+    /// Peers that will be sent nothing more.
+    public private(set) var finished: Set<PeerID> = []
+    /// Peers that are not read from.
+    public private(set) var paused: Set<PeerID> = []
+    /// Connections that exist.
+    public private(set) var connected: Set<PeerID> = []
+    private var table = PeerTable<Void>()
+    private var delivered: [PeerID: ByteBuffer] = [:]
+    private var outbox = Outbox<Engine.Event>()
+
+    public init(_ engine: Engine) {
+        self.engine = engine
+    }
+
+    /// Accepts a connection, by default from a loopback address.
+    public mutating func connect(from address: String = "127.0.0.1", port: UInt16 = 40_000) -> PeerID {
+        let peer = table.insert { _ in }
+        connected.insert(peer)
+        let from = Endpoint(address: IPAddress(address) ?? IPAddress(ipv4: 0), port: port)
+        engine.connect(peer, from: from, at: now, into: &outbox)
+        drain()
+        return peer
+    }
+
+    public mutating func receive(_ bytes: some Sequence<UInt8>, from peer: PeerID) {
+        receive(ByteBuffer(bytes: bytes), from: peer)
+    }
+
+    public mutating func receive(_ bytes: ByteBuffer, from peer: PeerID) {
+        engine.receive(bytes, from: peer, at: now, into: &outbox)
+        drain()
+    }
+
+    /// The peer sends FIN.
+    public mutating func end(_ peer: PeerID) {
+        engine.receiveEnd(from: peer, at: now, into: &outbox)
+        drain()
+    }
+
+    /// The connection is lost.
+    public mutating func disconnect(_ peer: PeerID, reason: CloseReason = .connectionLost) {
+        guard connected.contains(peer) else { return }
+        engine.disconnect(peer, reason: reason, at: now, into: &outbox)
+        forget(peer)
+        drain()
+    }
+
+    public mutating func writability(of peer: PeerID, is writable: Bool) {
+        engine.writability(of: peer, is: writable, at: now, into: &outbox)
+        drain()
+    }
+
+    /// Lets time pass, stopping at each deadline the engine names on the way.
+    public mutating func advance(by duration: Duration) {
+        let end = now + duration
+        while let deadline = engine.nextDeadline, deadline <= end {
+            now = max(now, deadline)
+            engine.advance(to: now, into: &outbox)
+            drain()
+            precondition(engine.nextDeadline.map { $0 > now } ?? true, "the engine left something due undone")
+        }
+        now = end
+    }
+
+    public mutating func beginDrain() {
+        engine.drain(at: now, into: &outbox)
+        drain()
+    }
+
+    public mutating func stop() {
+        engine.stop(at: now, into: &outbox)
+        drain()
+    }
+
+    /// Takes what was sent to a peer since the last call.
+    public mutating func take(_ peer: PeerID) -> [UInt8] {
+        guard let bytes = delivered.removeValue(forKey: peer) else { return [] }
+        return Array(bytes.readableBytesView)
+    }
+
+    private mutating func forget(_ peer: PeerID) {
+        connected.remove(peer)
+        paused.remove(peer)
+        table.remove(peer)
+    }
+
+    private mutating func drain() {
+        for index in 0..<outbox.count {
+            switch outbox[index] {
+            case .forward(var bytes, to: let peer), .send(var bytes, to: let peer):
+                precondition(connected.contains(peer), "sent to \(peer), which is gone")
+                precondition(!finished.contains(peer), "sent to \(peer) after its end")
+                delivered[peer, default: ByteBuffer()].writeBuffer(&bytes)
+            case .pause(let peer):
+                precondition(connected.contains(peer), "paused \(peer), which is gone")
+                paused.insert(peer)
+            case .resume(let peer):
+                paused.remove(peer)
+            case .finish(let peer):
+                precondition(connected.contains(peer), "finished \(peer), which is gone")
+                finished.insert(peer)
+            case .close(let peer, let reason):
+                precondition(connected.contains(peer), "closed \(peer), which is gone")
+                closed[peer] = reason
+                forget(peer)
+            case .emit(let event):
+                events.append(event)
+            }
+        }
+        outbox.removeAll()
+    }
+}
