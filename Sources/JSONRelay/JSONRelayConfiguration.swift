@@ -56,4 +56,8 @@ public struct JSONRelayConfiguration: Sendable, Equatable {
     public var maxStrikes = 100
 
     public init() {}
+
+    /// The limit that holds: whatever the setting, a frame must have a length that a header can say, even after
+    /// every octet of its content has grown to an escape sequence and was written under two names.
+    var frameLimit: Int { min(maxFrame, 1 << 27) }
 }

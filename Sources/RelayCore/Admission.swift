@@ -43,6 +43,9 @@ public struct Admission: Sendable {
         self.memory = memory
     }
 
+    /// How many addresses and prefixes are remembered.
+    public var knownSubjects: Int { subjects.count }
+
     /// Counts a new connection, or says why not. Each one admitted must be released once.
     public mutating func admit(_ address: IPAddress, at now: Instant) throws(Refusal) {
         if bans.ban(of: address, at: now) != nil { throw .banned }

@@ -5,8 +5,8 @@ public import NIOCore
 /// An engine owns all its state and touches nothing else: no clock, socket, task, lock, log or system randomness.
 /// Its caller hands it one input at a time, `now` never going back, and drains the outbox after each.
 /// Inputs that name a peer the engine does not know (it closed it a moment ago) do nothing.
-public protocol StreamEngine {
-    associatedtype Event: Sendable
+public protocol StreamEngine: SendableMetatype {
+    associatedtype Event: EngineEvent
     associatedtype Configuration: Sendable
 
     /// A connection was accepted. `peer` stays valid until `disconnect` or until the engine closes it.

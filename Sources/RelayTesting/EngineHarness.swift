@@ -15,6 +15,7 @@ public struct EngineHarness<Engine: StreamEngine> {
     public private(set) var paused: Set<PeerID> = []
     /// Connections that exist.
     public private(set) var connected: Set<PeerID> = []
+    private var unwritable: Set<PeerID> = []
     private var table = PeerTable<Void>()
     private var delivered: [PeerID: ByteBuffer] = [:]
     private var outbox = Outbox<Engine.Event>()
@@ -57,6 +58,7 @@ public struct EngineHarness<Engine: StreamEngine> {
     }
 
     public mutating func writability(of peer: PeerID, is writable: Bool) {
+        if writable { unwritable.remove(peer) } else { unwritable.insert(peer) }
         engine.writability(of: peer, is: writable, at: now, into: &outbox)
         drain()
     }
@@ -89,7 +91,14 @@ public struct EngineHarness<Engine: StreamEngine> {
         return Array(bytes.readableBytesView)
     }
 
+    /// How much was sent to a peer that nobody has taken.
+    public func pendingBytes(of peer: PeerID) -> Int { delivered[peer]?.readableBytes ?? 0 }
+
+    /// What the engine was last told of the peer's queue.
+    public func isWritable(_ peer: PeerID) -> Bool { !unwritable.contains(peer) }
+
     private mutating func forget(_ peer: PeerID) {
+        unwritable.remove(peer)
         connected.remove(peer)
         paused.remove(peer)
         table.remove(peer)

@@ -1,0 +1,15 @@
+import RelayCore
+
+/// Everything the admin listener can tell, gathered from its owners when somebody asks.
+struct Overview: Sendable {
+    let relays: [any Relay]
+    let desk: AdmissionDesk
+    let phase: ServerPhase
+    let reloader: Reloader
+
+    func statuses() async throws -> [RelayStatus] {
+        var statuses: [RelayStatus] = []
+        for relay in relays { statuses.append(try await relay.status()) }
+        return statuses
+    }
+}

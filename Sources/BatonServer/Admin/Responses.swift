@@ -1,0 +1,65 @@
+import Hummingbird
+import RelayCore
+
+/// `GET /api/v1/status`: the server and its relays in figures.
+struct StatusResponse: ResponseCodable, Equatable {
+    struct Relay: Codable, Equatable {
+        var `protocol`: String
+        var listeners: [String]
+        var peers: Int
+        var rooms: Int
+        var queuedBytes: Int
+        var connectionsOpened: UInt64
+        var bytesReceived: UInt64
+        var bytesRelayed: UInt64
+        var messagesRelayed: UInt64
+        var bytesAnswered: UInt64
+        /// By reason.
+        var closed: [String: UInt64]
+        /// By reason.
+        var refused: [String: UInt64]
+        /// By event.
+        var events: [String: UInt64]
+    }
+
+    var version: String
+    /// `running`, `draining` or `stopping`.
+    var phase: String
+    var uptimeSeconds: Int
+    var connections: Int
+    var relays: [Relay]
+
+    init(_ overview: Overview) async throws {
+        version = BatonVersion.current
+        phase = "\(overview.phase.current)"
+        uptimeSeconds = Int(overview.phase.uptime.components.seconds)
+        connections = overview.desk.connections
+        relays = try await overview.statuses().map { status in
+            Relay(
+                protocol: status.name, listeners: status.listeners, peers: status.peers, rooms: status.rooms,
+                queuedBytes: status.queuedBytes, connectionsOpened: status.counters.connectionsOpened,
+                bytesReceived: status.counters.bytesReceived, bytesRelayed: status.counters.bytesRelayed,
+                messagesRelayed: status.counters.messagesRelayed, bytesAnswered: status.counters.bytesAnswered,
+                closed: status.counters.closed.counts, refused: status.counters.refused.counts,
+                events: status.counters.events.counts
+            )
+        }
+    }
+}
+
+/// `GET /api/v1/rooms`: every room with its members.
+struct RoomsResponse: ResponseCodable, Equatable {
+    struct Room: Codable, Equatable {
+        var `protocol`: String
+        var id: String
+        var peers: [PeerSnapshot]
+    }
+
+    var rooms: [Room] = []
+
+    init(_ overview: Overview) async throws {
+        for relay in overview.relays {
+            rooms += try await relay.rooms().map { Room(protocol: relay.name, id: $0.id, peers: $0.peers) }
+        }
+    }
+}

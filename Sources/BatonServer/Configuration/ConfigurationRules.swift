@@ -1,0 +1,49 @@
+import RelayCore
+
+/// What is wrong although each setting by itself is right.
+struct Complaint {
+    /// The settings it is about. It is shown at the first of these that was given.
+    var paths: [String]
+    var message: String
+}
+
+extension Configuration {
+    func brokenRules() -> [Complaint] {
+        [protocolMissing].compactMap { $0 } + doubledListeners + openAdminListeners
+    }
+
+    private var protocolMissing: Complaint? {
+        guard json == nil, netplay == nil else { return nil }
+        return Complaint(paths: [""], message: "no protocol is enabled: add a section 'json:' or 'netplay:'")
+    }
+
+    private var doubledListeners: [Complaint] {
+        var complaints: [Complaint] = []
+        var known: [Endpoint: String] = [:]
+        for (path, endpoint) in listeners where endpoint.port != 0 {
+            if let first = known[endpoint] {
+                complaints.append(Complaint(paths: [path, first], message: "\(path): \(endpoint) is also in \(first)"))
+            } else {
+                known[endpoint] = path
+            }
+        }
+        return complaints
+    }
+
+    private var openAdminListeners: [Complaint] {
+        guard let admin, admin.token == nil else { return [] }
+        return listeners.filter { $0.path.hasPrefix("admin.") && !$0.endpoint.address.isLoopback }.map {
+            Complaint(
+                paths: [$0.path, "admin.token", "admin.token_file"],
+                message: "\($0.path): \($0.endpoint) is not loopback, which needs admin.token or admin.token_file"
+            )
+        }
+    }
+
+    private var listeners: [(path: String, endpoint: Endpoint)] {
+        let sections = [("json", json?.listen), ("netplay", netplay?.listen), ("admin", admin?.listen)]
+        return sections.flatMap { name, endpoints in
+            (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }
+        }
+    }
+}

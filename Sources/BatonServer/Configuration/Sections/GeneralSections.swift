@@ -1,0 +1,67 @@
+import RelayCore
+
+extension Configuration: SettingSection {
+    mutating func describe(to walker: inout some SettingWalker) {
+        walker.section(&log, Setting("log", "What is logged, and how."))
+        walker.value(
+            &drainTimeout,
+            Setting("drain_timeout", "How long a drain (SIGTERM) waits for rooms to end before it ends them."),
+            in: .between(.zero, .seconds(7 * 86_400))
+        )
+        walker.section(
+            &limits,
+            Setting("limits", "Bounds on connections, over all listeners together. 0 means without limit.")
+        )
+        walker.records(
+            &bans, Setting("bans", "Who may not connect. A ban ends no connection that exists."), sample: .sample
+        )
+        walker.optionalSection(
+            &json,
+            Setting("json", "The JSON relay. Leave the section out to turn it off.", needsRestart: true)
+        )
+        walker.optionalSection(
+            &netplay,
+            Setting("netplay", "The netplay tunnel. Leave the section out to turn it off.", needsRestart: true)
+        )
+        walker.optionalSection(
+            &admin,
+            Setting(
+                "admin",
+                "Health checks, metrics, the API and the dashboard, over HTTP. Leave the section out to turn them off.",
+                needsRestart: true)
+        )
+    }
+}
+
+extension Configuration.Log: SettingSection {
+    mutating func describe(to walker: inout some SettingWalker) {
+        walker.value(&level, Setting("level", "The least serious messages that are logged."))
+        walker.value(&format, Setting("format", "Whether a line of the log is for people or a JSON object."))
+    }
+}
+
+extension Configuration.Log.Level: SettingChoice {}
+extension Configuration.Log.Format: SettingChoice {}
+
+extension Admission.Limits: SettingSection {
+    mutating func describe(to walker: inout some SettingWalker) {
+        walker.value(
+            &connections, Setting("connections", "Connections of everybody."),
+            in: .between(0, 10_000_000))
+        walker.value(
+            &connectionsPerAddress, Setting("connections_per_address", "Connections of one address."),
+            in: .between(0, 10_000_000))
+        walker.value(
+            &connectionsPerPrefix,
+            Setting("connections_per_prefix", "Connections of one IPv6 /64, which is what one subscriber usually has."),
+            in: .between(0, 10_000_000))
+        walker.value(
+            &newConnections.perSecond,
+            Setting("new_connections_per_second", "New connections of one address or IPv6 /64 each second."),
+            in: .between(0, 1_000_000))
+        walker.value(
+            &newConnections.burst,
+            Setting("new_connections_burst", "How many of those may come at once."),
+            in: .between(1, 1_000_000))
+    }
+}

@@ -1,0 +1,41 @@
+import RelayCore
+import Synchronization
+
+/// The one desk at which connections of all protocols are admitted.
+///
+/// It is asked when a connection begins and ends, never for a packet, so a lock costs nothing that matters.
+final class AdmissionDesk: Sendable {
+    private let admission: Mutex<Admission>
+
+    init(limits: Admission.Limits, bans: BanList) {
+        var admission = Admission(limits: limits)
+        admission.setBans(bans)
+        self.admission = Mutex(admission)
+    }
+
+    func admit(_ address: IPAddress, at now: Instant) throws(Admission.Refusal) {
+        let refusal = admission.withLock { admission -> Admission.Refusal? in
+            do throws(Admission.Refusal) {
+                try admission.admit(address, at: now)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let refusal { throw refusal }
+    }
+
+    func release(_ address: IPAddress, at now: Instant) {
+        admission.withLock { $0.release(address, at: now) }
+    }
+
+    /// Takes new limits and bans for connections to come.
+    func reconfigure(limits: Admission.Limits, bans: BanList) {
+        admission.withLock { admission in
+            admission.limits = limits
+            admission.setBans(bans)
+        }
+    }
+
+    var connections: Int { admission.withLock { $0.connections } }
+}

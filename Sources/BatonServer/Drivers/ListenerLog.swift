@@ -1,0 +1,77 @@
+import Logging
+import RelayCore
+import Synchronization
+
+/// Turns what a listener tells into log lines, a bounded number of them.
+///
+/// Strangers decide how often they connect and break rules; they do not decide how fast the disk fills. What is not
+/// written is counted, and the next line says how many are missing; the metrics count all of it.
+struct ListenerLog: Sendable {
+    private static let rate = TokenBucket.Rate(perSecond: 100, burst: 500)
+
+    private struct Allowance {
+        var bucket = TokenBucket(at: .now)
+        var suppressed = 0
+    }
+
+    private final class State: Sendable {
+        let allowance = Mutex(Allowance())
+    }
+
+    private let logger: Logger
+    private let state = State()
+
+    init(_ logger: Logger, protocolName: String) {
+        var logger = logger
+        logger[metadataKey: "protocol"] = "\(protocolName)"
+        self.logger = logger
+    }
+
+    func listening(on address: String) {
+        logger.notice("listening", metadata: ["event": "listening", "address": "\(address)"])
+    }
+
+    func event(_ event: some EngineEvent, _ endpoint: Endpoint?) {
+        write(.info, event.message, event.name, peer: event.peer, endpoint, reason: nil)
+    }
+
+    func closed(_ peer: PeerID, _ endpoint: Endpoint, _ reason: CloseReason) {
+        write(.info, reason.sentence, "connection_closed", peer: peer, endpoint, reason: reason.word)
+    }
+
+    func refused(_ endpoint: Endpoint, _ refusal: Admission.Refusal) {
+        write(.info, "a connection was turned away", "connection_refused", peer: nil, endpoint, reason: refusal.rawValue)
+    }
+
+    func refused(_ endpoint: Endpoint?, _ reason: CloseReason) {
+        write(.info, reason.sentence, "connection_refused", peer: nil, endpoint, reason: reason.word)
+    }
+
+    func acceptFailed(_ error: any Error) {
+        write(.error, "connections cannot be accepted: \(error)", "accept_failed", peer: nil, nil, reason: nil)
+    }
+
+    private func write(
+        _ level: Logger.Level, _ message: String, _ event: String, peer: PeerID?, _ endpoint: Endpoint?, reason: String?
+    ) {
+        guard logger.logLevel <= level, let suppressed = takeAllowance() else { return }
+        var metadata: Logger.Metadata = ["event": "\(event)"]
+        if let peer { metadata["peer"] = "\(peer)" }
+        if let endpoint { metadata["address"] = "\(endpoint)" }
+        if let reason { metadata["reason"] = "\(reason)" }
+        if suppressed > 0 { metadata["suppressed_lines"] = "\(suppressed)" }
+        logger.log(level: level, "\(message)", metadata: metadata)
+    }
+
+    /// How many lines were left out before this one; `nil` if this one is too.
+    private func takeAllowance() -> Int? {
+        state.allowance.withLock { allowance in
+            guard allowance.bucket.take(at: .now, rate: Self.rate) else {
+                allowance.suppressed += 1
+                return nil
+            }
+            defer { allowance.suppressed = 0 }
+            return allowance.suppressed
+        }
+    }
+}

@@ -1,0 +1,267 @@
+import NIOCore
+import RelayCore
+
+/// One TCP connection: the only handler in its pipeline.
+///
+/// awaiting a PROXY header (if its source is a trusted proxy) -> open -> closing -> closed
+final class StreamConnection<Engine: StreamEngine>: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Stage {
+        case connecting
+        case awaitingProxyHeader(ByteBuffer, timeout: Scheduled<Void>)
+        case open(PeerID)
+        /// The engine has parted from it: what was sent still leaves, what comes is thrown away.
+        case closing
+        case closed
+    }
+
+    private(set) var endpoint: Endpoint
+    private let driver: StreamDriver<Engine>
+    private var context: ChannelHandlerContext?
+    private var stage = Stage.connecting
+    private var queue = SendQueue()
+    private var isAdmitted = false
+    private var isChannelWritable = true
+    private var isWritable = true
+    private var isUnflushed = false
+    private var isPaused = false
+    private var wantsRead = false
+    private var inputEnded = false
+    private var finishes = false
+    private var failure: CloseReason?
+    private var linger: Scheduled<Void>?
+
+    init(driver: StreamDriver<Engine>, from endpoint: Endpoint) {
+        self.driver = driver
+        self.endpoint = endpoint
+    }
+
+    var queuedBytes: Int { queue.bytes }
+
+    // MARK: From the channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if driver.settings.proxySources.contains(where: { $0.contains(endpoint.address) }) {
+            let connection = NIOLoopBound(self, eventLoop: driver.eventLoop)
+            let timeout = driver.eventLoop.scheduleTask(in: TimeAmount(driver.settings.proxyHeaderTimeout)) {
+                connection.value.refuseProxy(.proxyHeaderTimeout)
+            }
+            stage = .awaitingProxyHeader(ByteBuffer(), timeout: timeout)
+        } else {
+            open()
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        switch stage {
+        case .open(let peer): driver.receive(bytes, from: peer)
+        case .awaitingProxyHeader(let before, let timeout): receiveProxyHeader(bytes, after: before, timeout)
+        case .connecting, .closing, .closed: break
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        driver.flush()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isPaused {
+            wantsRead = true
+        } else {
+            context.read()
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        isChannelWritable = context.channel.isWritable
+        if isChannelWritable { sendQueued() }
+        updateWritability()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
+        inputEnded = true
+        switch stage {
+        case .open(let peer): driver.receiveEnd(from: peer)
+        case .awaitingProxyHeader: refuseProxy(.proxyHeaderInvalid)
+        case .closing: if queue.isEmpty { endClosing() }
+        case .connecting, .closed: break
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        failure = CloseReason("connection_lost", "the network reported the connection lost: \(error)")
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let last = stage
+        stage = .closed
+        linger?.cancel()
+        queue = SendQueue()
+        if isAdmitted { driver.release(endpoint) }
+        switch last {
+        case .open(let peer): driver.disconnect(peer, failure ?? .peerClosed)
+        case .awaitingProxyHeader(_, let timeout): timeout.cancel()
+        case .connecting, .closing, .closed: break
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    // MARK: From the driver
+
+    /// Sends or queues bytes; `false` if the queue is full.
+    func write(_ bytes: ByteBuffer) -> Bool {
+        guard isChannelWritable, queue.isEmpty else {
+            guard queue.append(bytes, limits: driver.settings.queue) else { return false }
+            updateWritability()
+            return true
+        }
+        pass(bytes)
+        return true
+    }
+
+    func flush() {
+        isUnflushed = false
+        context?.flush()
+    }
+
+    func pauseReading() {
+        isPaused = true
+    }
+
+    func resumeReading() {
+        isPaused = false
+        guard wantsRead else { return }
+        wantsRead = false
+        context?.read()
+    }
+
+    /// Ends the stream behind what was sent; the peer may go on talking.
+    func finish() {
+        finishes = true
+        if queue.isEmpty { afterLastByte { $0.endOutput() } }
+    }
+
+    /// Sends what is queued, then closes so that the peer gets all of it: a socket closed with unread data in it
+    /// would make the kernel throw away what was just sent.
+    func close() {
+        guard case .open = stage else { return }
+        stage = .closing
+        let connection = NIOLoopBound(self, eventLoop: driver.eventLoop)
+        linger = driver.eventLoop.scheduleTask(in: TimeAmount(driver.settings.lingerTimeout)) {
+            connection.value.abort()
+        }
+        if queue.isEmpty { endClosing() }
+        resumeReading()
+    }
+
+    /// Closes at once; what was queued is lost.
+    func abort() {
+        if case .closed = stage { return }
+        stage = .closing
+        context?.close(promise: nil)
+    }
+
+    // MARK: Within
+
+    private func open() {
+        guard let peer = driver.admit(self, from: endpoint) else { return abort() }
+        isAdmitted = true
+        stage = .open(peer)
+        driver.connect(peer, from: endpoint)
+    }
+
+    private func receiveProxyHeader(_ bytes: ByteBuffer, after before: ByteBuffer, _ timeout: Scheduled<Void>) {
+        var all = before
+        all.writeImmutableBuffer(bytes)
+        do throws(ProxyHeaderError) {
+            guard let header = try ProxyHeader.decode(from: &all) else {
+                stage = .awaitingProxyHeader(all, timeout: timeout)
+                return
+            }
+            timeout.cancel()
+            if let source = header.source { endpoint = source }
+            open()
+            if case .open(let peer) = stage, all.readableBytes > 0 { driver.receive(all, from: peer) }
+        } catch {
+            refuseProxy(.proxyHeaderInvalid)
+        }
+    }
+
+    private func refuseProxy(_ reason: CloseReason) {
+        guard case .awaitingProxyHeader(_, let timeout) = stage else { return }
+        timeout.cancel()
+        driver.refuse(reason, from: endpoint)
+        abort()
+    }
+
+    private func pass(_ bytes: ByteBuffer) {
+        context?.write(wrapOutboundOut(bytes), promise: nil)
+        if !isUnflushed {
+            isUnflushed = true
+            driver.needsFlush(self)
+        }
+    }
+
+    private func sendQueued() {
+        guard !queue.isEmpty else { return }
+        while isChannelWritable, let bytes = queue.popFirst() {
+            context?.write(wrapOutboundOut(bytes), promise: nil)
+        }
+        context?.flush()
+        guard queue.isEmpty else { return }
+        if case .closing = stage {
+            endClosing()
+        } else if finishes {
+            afterLastByte { $0.endOutput() }
+        }
+    }
+
+    private func updateWritability() {
+        let writable = isChannelWritable && queue.isEmpty
+        guard writable != isWritable else { return }
+        isWritable = writable
+        if case .open(let peer) = stage { driver.writability(of: peer, is: writable) }
+    }
+
+    private func endClosing() {
+        afterLastByte { connection in
+            if connection.inputEnded {
+                connection.abort()
+            } else {
+                connection.endOutput()
+            }
+        }
+    }
+
+    private func endOutput() {
+        // With the input ended too this would close the channel, pending bytes and all; here none are pending.
+        context?.close(mode: .output, promise: nil)
+    }
+
+    /// Runs `body` once everything written so far is in the kernel's hands.
+    private func afterLastByte(_ body: @escaping (StreamConnection) -> Void) {
+        guard let context else { return }
+        let promise = driver.eventLoop.makePromise(of: Void.self)
+        let bound = NIOLoopBound((connection: self, body: body), eventLoop: driver.eventLoop)
+        promise.futureResult.whenSuccess { bound.value.body(bound.value.connection) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: promise)
+    }
+}
+
+extension CloseReason {
+    static let proxyHeaderTimeout = CloseReason("proxy_header_timeout", "the proxy sent no PROXY protocol header")
+    static let proxyHeaderInvalid = CloseReason("proxy_header_invalid", "the proxy sent no valid PROXY protocol header")
+}

@@ -1,0 +1,191 @@
+import NIOCore
+import RelayCore
+
+/// Runs one engine on one event loop: hands it what happens on its connections, does what it wants done, and keeps
+/// one timer. It knows no protocol.
+///
+/// Confined to its event loop; everything in it is called there.
+final class StreamDriver<Engine: StreamEngine> {
+    let eventLoop: any EventLoop
+    let settings: StreamSettings
+    private let desk: AdmissionDesk
+    private let log: ListenerLog
+    private(set) var engine: Engine
+    private(set) var counters = StreamCounters()
+    private var outbox = Outbox<Engine.Event>()
+    private var isDrainingOutbox = false
+    /// Sockets that are not closed yet, those the engine has parted from included.
+    private(set) var openSockets = 0
+    private var connections = PeerTable<StreamConnection<Engine>>()
+    private var unflushed: [StreamConnection<Engine>] = []
+    private var timer: (at: Instant, task: Scheduled<Void>)?
+
+    init(engine: Engine, settings: StreamSettings, desk: AdmissionDesk, log: ListenerLog, eventLoop: any EventLoop) {
+        self.engine = engine
+        self.settings = settings
+        self.desk = desk
+        self.log = log
+        self.eventLoop = eventLoop
+    }
+
+    // MARK: What happens on connections
+
+    /// A connection whose peer is known wants in; `nil` if it is turned away.
+    func admit(_ connection: StreamConnection<Engine>, from endpoint: Endpoint) -> PeerID? {
+        do throws(Admission.Refusal) {
+            try desk.admit(endpoint.address, at: .now)
+        } catch {
+            counters.refused.count(error.rawValue)
+            log.refused(endpoint, error)
+            return nil
+        }
+        counters.connectionsOpened += 1
+        openSockets += 1
+        return connections.insert { _ in connection }
+    }
+
+    func connect(_ peer: PeerID, from endpoint: Endpoint) {
+        engine.connect(peer, from: endpoint, at: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    func receive(_ bytes: ByteBuffer, from peer: PeerID) {
+        counters.bytesReceived &+= UInt64(bytes.readableBytes)
+        engine.receive(bytes, from: peer, at: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    func receiveEnd(from peer: PeerID) {
+        engine.receiveEnd(from: peer, at: .now, into: &outbox)
+        drainOutbox()
+        flush()
+    }
+
+    func writability(of peer: PeerID, is writable: Bool) {
+        engine.writability(of: peer, is: writable, at: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    /// The engine still thought this peer was there.
+    func disconnect(_ peer: PeerID, _ reason: CloseReason) {
+        guard let connection = connections.remove(peer) else { return }
+        counters.closed.count(reason.word)
+        log.closed(peer, connection.endpoint, reason)
+        engine.disconnect(peer, reason: reason, at: .now, into: &outbox)
+        drainOutbox()
+        flush()
+    }
+
+    /// The socket of an admitted connection is closed; it no longer counts.
+    func release(_ endpoint: Endpoint) {
+        openSockets -= 1
+        desk.release(endpoint.address, at: .now)
+    }
+
+    func needsFlush(_ connection: StreamConnection<Engine>) {
+        unflushed.append(connection)
+    }
+
+    /// Writes what was forwarded since the last call; once per burst of reads.
+    func flush() {
+        // Flushing can change writability, which can make more to write.
+        while let connection = unflushed.popLast() {
+            connection.flush()
+        }
+    }
+
+    /// A connection was dropped before the engine heard of it.
+    func refuse(_ reason: CloseReason, from endpoint: Endpoint?) {
+        counters.refused.count(reason.word)
+        log.refused(endpoint, reason)
+    }
+
+    // MARK: What an operator wants
+
+    var peerCount: Int { connections.count }
+
+    var queuedBytes: Int { connections.all.reduce(0) { $0 + $1.queuedBytes } }
+
+    func beginDrain() {
+        engine.drain(at: .now, into: &outbox)
+        drainOutbox()
+        flush()
+    }
+
+    func stop() {
+        engine.stop(at: .now, into: &outbox)
+        drainOutbox()
+        flush()
+        timer?.task.cancel()
+        timer = nil
+    }
+
+    func reconfigure(_ configuration: Engine.Configuration) {
+        engine.reconfigure(configuration)
+    }
+
+    // MARK: What the engine wants
+
+    private func drainOutbox() {
+        // Doing one effect can bring the next input (writing may change writability): it joins the end of the line.
+        guard !isDrainingOutbox else { return }
+        isDrainingOutbox = true
+        var index = 0
+        while index < outbox.count {
+            perform(outbox[index])
+            index += 1
+        }
+        outbox.removeAll()
+        isDrainingOutbox = false
+        armTimer()
+    }
+
+    private func perform(_ effect: Effect<Engine.Event>) {
+        switch effect {
+        case .forward(let bytes, to: let peer):
+            guard let connection = connections[peer] else { return }
+            counters.bytesRelayed &+= UInt64(bytes.readableBytes)
+            counters.messagesRelayed &+= 1
+            write(bytes, to: peer, connection)
+        case .send(let bytes, to: let peer):
+            guard let connection = connections[peer] else { return }
+            counters.bytesAnswered &+= UInt64(bytes.readableBytes)
+            write(bytes, to: peer, connection)
+        case .pause(let peer):
+            connections[peer]?.pauseReading()
+        case .resume(let peer):
+            connections[peer]?.resumeReading()
+        case .finish(let peer):
+            connections[peer]?.finish()
+        case .close(let peer, let reason):
+            guard let connection = connections.remove(peer) else { return }
+            counters.closed.count(reason.word)
+            log.closed(peer, connection.endpoint, reason)
+            connection.close()
+        case .emit(let event):
+            counters.events.count(event.name)
+            log.event(event, event.peer.flatMap { connections[$0]?.endpoint })
+        }
+    }
+
+    private func write(_ bytes: ByteBuffer, to peer: PeerID, _ connection: StreamConnection<Engine>) {
+        guard !connection.write(bytes) else { return }
+        disconnect(peer, .slowReader)
+        connection.abort()
+    }
+
+    private func armTimer() {
+        guard let next = engine.nextDeadline else { return }
+        if let timer, timer.at <= next { return }
+        timer?.task.cancel()
+        let driver = NIOLoopBound(self, eventLoop: eventLoop)
+        timer = (next, eventLoop.scheduleTask(deadline: next.deadline) { driver.value.timerFired() })
+    }
+
+    private func timerFired() {
+        timer = nil
+        engine.advance(to: .now, into: &outbox)
+        drainOutbox()
+        flush()
+    }
+}

@@ -1,0 +1,74 @@
+import NIOCore
+import NIOPosix
+import RelayCore
+
+#if canImport(Glibc)
+    import Glibc
+#endif
+
+/// Binds a listening TCP socket whose connections belong to a driver.
+struct StreamListener<Engine: StreamEngine> {
+    /// Bytes waiting in a channel at which its writer is told to stop, and to go on.
+    private static var waterMark: ChannelOptions.Types.WriteBufferWaterMark { .init(low: 32 << 10, high: 128 << 10) }
+
+    let driver: NIOLoopBound<StreamDriver<Engine>>
+    let eventLoop: any EventLoop
+    let settings: StreamSettings
+    let log: ListenerLog
+
+    /// Starts to listen. The options of the listening socket are inherited by what it accepts, which saves a handful
+    /// of system calls per connection.
+    func bind(_ address: SocketAddress) async throws -> any Channel {
+        let (driver, log) = (driver, log)
+        var bootstrap = ServerBootstrap(group: eventLoop, childGroup: eventLoop)
+            .serverChannelOption(.backlog, value: 4096)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.socketOption(.so_keepalive), value: 1)
+            .serverChannelOption(.socketOption(.so_rcvbuf), value: SocketOptionValue(settings.receiveBuffer))
+            .serverChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .serverChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 30)
+            .serverChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 10)
+            .serverChannelOption(
+                .tcpOption(.init(rawValue: TCP_USER_TIMEOUT)),
+                value: SocketOptionValue(clamping: settings.userTimeout.wholeNanoseconds / 1_000_000)
+            )
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.maxMessagesPerRead, value: 2)
+            .childChannelOption(.writeBufferWaterMark, value: Self.waterMark)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptFailureHandler(log: log))
+                }
+            }
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let endpoint = channel.remoteAddress?.endpoint else { throw ChannelError.ioOnClosedChannel }
+                    try channel.pipeline.syncOperations.addHandler(
+                        StreamConnection(driver: driver.value, from: endpoint)
+                    )
+                }
+            }
+        if case .v6 = address {
+            let only6 = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
+            bootstrap = bootstrap.serverChannelOption(only6, value: 1)
+        }
+        return try await bootstrap.bind(to: address).get()
+    }
+}
+
+/// Tells of accepts that fail (no file descriptors left). The channel itself backs off and tries again; connections
+/// that exist are not touched.
+private final class AcceptFailureHandler: ChannelInboundHandler {
+    typealias InboundIn = Channel
+
+    private let log: ListenerLog
+
+    init(log: ListenerLog) {
+        self.log = log
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        log.acceptFailed(error)
+        context.fireErrorCaught(error)
+    }
+}

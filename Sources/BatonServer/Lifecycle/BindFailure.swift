@@ -1,0 +1,23 @@
+import Glibc
+import NIOCore
+import RelayCore
+
+extension BatonError {
+    /// Why an address cannot be listened on, in words that say what to do about it.
+    static func binding(_ endpoint: Endpoint, for protocolName: String, _ error: any Error) -> BatonError {
+        switch (error as? IOError)?.errnoCode {
+        case EADDRINUSE:
+            BatonError(.unavailable, "\(protocolName): \(endpoint) is in use by another program")
+        case EACCES:
+            BatonError(
+                .noPermission,
+                "\(protocolName): port \(endpoint.port) needs a privilege; give it to the binary with "
+                    + "'setcap cap_net_bind_service=+ep PATH-OF-BATON', or choose a port above 1023"
+            )
+        case EADDRNOTAVAIL:
+            BatonError(.unavailable, "\(protocolName): this machine has no address \(endpoint.address)")
+        default:
+            BatonError(.unavailable, "\(protocolName): cannot listen on \(endpoint)", cause: error)
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import Logging
+import Synchronization
+
+/// Reads the configuration again while the server runs, and takes over what can be. A file with an error changes
+/// nothing.
+final class Reloader: Sendable {
+    /// How often reloads went well, and did not.
+    struct Results: Sendable {
+        var successes: UInt64 = 0
+        var failures: UInt64 = 0
+    }
+
+    private let state: Mutex<(running: Configuration, results: Results)>
+    private let load: Server.ConfigurationLoader
+    private let apply: @Sendable (Configuration) async throws -> Void
+    private let logger: Logger
+
+    init(
+        running: Configuration, load: @escaping Server.ConfigurationLoader, logger: Logger,
+        apply: @escaping @Sendable (Configuration) async throws -> Void
+    ) {
+        state = Mutex((running, Results()))
+        self.load = load
+        self.apply = apply
+        self.logger = logger
+    }
+
+    /// The configuration in force.
+    var running: Configuration { state.withLock { $0.running } }
+
+    var results: Results { state.withLock { $0.results } }
+
+    func reload() async {
+        do {
+            let configuration = try load()
+            try await apply(configuration)
+            let waiting = state.withLock { state in
+                let waiting = configuration.changesNeedingRestart(from: state.running)
+                state.running = configuration
+                state.results.successes += 1
+                return waiting
+            }
+            logger.notice("configuration reloaded", metadata: ["event": "reloaded"])
+            if !waiting.isEmpty {
+                logger.warning(
+                    "some changes take effect after a restart only",
+                    metadata: ["event": "restart_needed", "settings": "\(waiting.joined(separator: " "))"]
+                )
+            }
+        } catch {
+            state.withLock { $0.results.failures += 1 }
+            logger.error(
+                "the configuration was not reloaded, the old one stays in force: \(error)",
+                metadata: ["event": "reload_failed"]
+            )
+        }
+    }
+}

@@ -1,0 +1,85 @@
+package import Logging
+import NIOCore
+import NIOPosix
+import RelayCore
+import ServiceLifecycle
+
+/// One server: every relay its configuration asks for, the admin listener, and what signals do to them.
+package struct Server: Sendable {
+    /// Reads the configuration again, for a reload.
+    package typealias ConfigurationLoader = @Sendable () throws -> Configuration
+
+    private let configuration: Configuration
+    private let loadConfiguration: ConfigurationLoader
+    private let logger: Logger
+    private let logLevel: LogLevel
+
+    /// `logLevel` is what `logger`'s handler looks at; a reload may change it.
+    package init(
+        _ configuration: Configuration, logger: Logger, logLevel: LogLevel, reloading load: @escaping ConfigurationLoader
+    ) {
+        self.configuration = configuration
+        self.logger = logger
+        self.logLevel = logLevel
+        self.loadConfiguration = load
+    }
+
+    /// Serves until a signal ends it. Throws `BatonError` if it cannot start.
+    package func run() async throws {
+        let eventLoops = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await serve(on: eventLoops))
+        } catch {
+            result = .failure(error)
+        }
+        try await eventLoops.shutdownGracefully()
+        try result.get()
+    }
+
+    private func serve(on eventLoops: any EventLoopGroup) async throws {
+        let desk = AdmissionDesk(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
+        let context = RelayContext(eventLoops: eventLoops, desk: desk, logger: logger)
+        let relays: [any Relay] = try await [
+            JSONService(configuration, context: context),
+            NetplayService(configuration, context: context),
+        ].compactMap { $0 }
+        let (logger, logLevel) = (logger, logLevel)
+        let phase = ServerPhase()
+        let reloader = Reloader(running: configuration, load: loadConfiguration, logger: logger) { configuration in
+            desk.reconfigure(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
+            logLevel.current = configuration.log.level
+            for relay in relays { try await relay.reconfigure(configuration) }
+        }
+        for relay in relays { try await relay.start() }
+        let overview = Overview(relays: relays, desk: desk, phase: phase, reloader: reloader)
+        let admins: [any Service] = (configuration.admin?.listen ?? []).map { endpoint in
+            AdminService(endpoint, token: configuration.admin?.token, overview: overview, context: context)
+        }
+        let signals = SignalService(relays: relays, phase: phase, reloader: reloader, logger: logger)
+        let services = (relays + admins).map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+        let last = ServiceGroupConfiguration.ServiceConfiguration(
+            service: signals, successTerminationBehavior: .gracefullyShutdownGroup
+        )
+        try await ServiceGroup(configuration: .init(services: services + [last], logger: Self.silent)).run()
+        logger.notice("stopped", metadata: ["event": "stopped"])
+    }
+
+    /// The limits asked for, within the file descriptors there are.
+    private static func limits(of configuration: Configuration, _ logger: Logger) -> Admission.Limits {
+        var limits = configuration.limits
+        let possible = max(1, OpenFiles.raiseLimit() - OpenFiles.reserve)
+        guard limits.connections == 0 || limits.connections > possible else { return limits }
+        if limits.connections > possible {
+            logger.warning(
+                "the system's limit of open files allows fewer connections than limits.connections",
+                metadata: ["event": "connections_capped", "connections": "\(possible)"]
+            )
+        }
+        limits.connections = possible
+        return limits
+    }
+
+    /// For the lifecycle package, whose own account of starts and stops would only repeat ours.
+    private static var silent: Logger { Logger(label: "lifecycle") { _ in SwiftLogNoOpLogHandler() } }
+}

@@ -1,4 +1,0 @@
-import Hummingbird
-import NIOPosix
-import ServiceLifecycle
-import Yams

@@ -1,0 +1,32 @@
+import RelayCore
+import ServiceLifecycle
+
+/// A protocol as the server sees it, whatever is spoken inside.
+protocol Relay: Service {
+    var name: String { get }
+
+    /// Binds the listeners; from then on connections are served.
+    func start() async throws
+
+    /// No new rooms from now on.
+    func beginDrain() async throws
+
+    /// Takes over what a running relay can.
+    func reconfigure(_ configuration: Configuration) async throws
+
+    func status() async throws -> RelayStatus
+
+    func rooms() async throws -> [RoomSnapshot]
+}
+
+/// What a relay does, in figures.
+struct RelayStatus: Sendable {
+    var name: String
+    /// Addresses listened on, with the ports in use.
+    var listeners: [String]
+    var peers: Int
+    var rooms: Int
+    /// Bytes waiting for peers that read slowly.
+    var queuedBytes: Int
+    var counters: StreamCounters
+}

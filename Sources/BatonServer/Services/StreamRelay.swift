@@ -1,0 +1,104 @@
+import Logging
+import NIOCore
+import RelayCore
+import ServiceLifecycle
+import Synchronization
+
+/// What every relay over TCP does: its listeners, its driver on its event loop, and the way in for control.
+final class StreamRelay<Engine: StreamEngine>: Sendable {
+    let name: String
+    private let endpoints: [Endpoint]
+    private let eventLoop: any EventLoop
+    private let driver: NIOLoopBound<StreamDriver<Engine>>
+    private let settings: StreamSettings
+    private let log: ListenerLog
+    private let channels = Mutex<[any Channel]>([])
+
+    /// How long a stop waits for the last bytes to leave.
+    private static var farewell: Duration { .seconds(2) }
+
+    init(
+        name: String, endpoints: [Endpoint], settings: StreamSettings, context: RelayContext,
+        makeEngine: @escaping @Sendable () -> Engine
+    ) async throws {
+        let log = ListenerLog(context.logger, protocolName: name)
+        let (eventLoop, desk) = (context.eventLoops.next(), context.desk)
+        self.name = name
+        self.endpoints = endpoints
+        self.eventLoop = eventLoop
+        self.settings = settings
+        self.log = log
+        driver = try await eventLoop.submit {
+            let driver = StreamDriver(
+                engine: makeEngine(), settings: settings, desk: desk, log: log, eventLoop: eventLoop
+            )
+            return NIOLoopBound(driver, eventLoop: eventLoop)
+        }.get()
+    }
+
+    func start() async throws {
+        let listener = StreamListener(driver: driver, eventLoop: eventLoop, settings: settings, log: log)
+        for endpoint in endpoints {
+            do {
+                let address = try SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port))
+                let channel = try await listener.bind(address)
+                channels.withLock { $0.append(channel) }
+                log.listening(on: channel.localAddress?.endpoint?.description ?? endpoint.description)
+            } catch {
+                await closeListeners()
+                throw BatonError.binding(endpoint, for: name, error)
+            }
+        }
+    }
+
+    /// Serves until the server stops, then parts from every peer.
+    func run() async throws {
+        try await gracefulShutdown()
+        await closeListeners()
+        let driver = driver
+        try await eventLoop.submit { driver.value.stop() }.get()
+        let deadline = ContinuousClock.now + Self.farewell
+        while try await eventLoop.submit({ driver.value.openSockets }).get() > 0, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    func beginDrain() async throws {
+        let driver = driver
+        try await eventLoop.submit { driver.value.beginDrain() }.get()
+    }
+
+    func reconfigure(_ configuration: Engine.Configuration) async throws {
+        let driver = driver
+        try await eventLoop.submit { driver.value.reconfigure(configuration) }.get()
+    }
+
+    func status() async throws -> RelayStatus {
+        let (driver, name) = (driver, name)
+        let listeners = channels.withLock { $0.compactMap { $0.localAddress?.endpoint?.description } }
+        return try await eventLoop.submit {
+            RelayStatus(
+                name: name, listeners: listeners, peers: driver.value.peerCount, rooms: driver.value.engine.roomCount,
+                queuedBytes: driver.value.queuedBytes, counters: driver.value.counters
+            )
+        }.get()
+    }
+
+    func rooms() async throws -> [RoomSnapshot] {
+        let driver = driver
+        return try await eventLoop.submit { driver.value.engine.rooms(at: .now) }.get()
+    }
+
+    private func closeListeners() async {
+        for channel in channels.withLock({ $0 }) {
+            try? await channel.close()
+        }
+    }
+}
+
+/// What all relays of a server share.
+struct RelayContext: Sendable {
+    var eventLoops: any EventLoopGroup
+    var desk: AdmissionDesk
+    var logger: Logger
+}

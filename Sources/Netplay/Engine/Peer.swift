@@ -1,0 +1,73 @@
+import NIOCore
+import RelayCore
+
+/// A connection to the tunnel, and how far it has come.
+struct Peer {
+    let endpoint: Endpoint
+    let connectedAt: Instant
+    /// When bytes last came from it. Linked pairs are idle by this; it is all that a relayed read writes.
+    var lastReceived: Instant
+    var phase: Phase
+
+    /// opening -> owner | pending -> linked (guest) | linked (link)
+    enum Phase {
+        /// It has not said what it is.
+        case opening(Opening)
+        /// The control connection of a host.
+        case owner(Owner)
+        /// A guest whose host has not opened the link yet.
+        case pending(PendingGuest)
+        /// A guest or a host's link, joined to its partner.
+        case linked(Linked)
+    }
+
+    struct Opening {
+        /// What has come of the first message.
+        var bytes = ByteBuffer()
+        /// When it must have said its first four bytes, and then again for the rest.
+        var deadline: Instant
+    }
+
+    struct Owner {
+        let session: TunnelID
+        /// The beginning of a word or query.
+        var bytes = ByteBuffer()
+        var pingAt: Instant
+        var unansweredPings = 0
+        /// When an address query that has begun must be complete.
+        var queryDeadline: Instant?
+    }
+
+    struct PendingGuest {
+        let id: TunnelID
+        let session: TunnelID
+    }
+
+    struct Linked {
+        let partner: PeerID
+        let id: TunnelID
+        let session: TunnelID
+        let role: Role
+        /// It has sent FIN: its partner was told that nothing more comes.
+        var hasEnded = false
+    }
+
+    enum Role: String {
+        case guest
+        case link
+    }
+}
+
+/// A host and its guests. It lasts until the last of them has gone.
+struct Session {
+    /// `nil` once the host has gone: nobody can join any more, pairs play on.
+    var owner: PeerID?
+    var pending: Set<PeerID> = []
+    var linkedGuests: Set<PeerID> = []
+    /// Guests whose host has been told of them and opens a link now.
+    var announced: Set<PeerID> = []
+    /// Guests to announce, in the order they came.
+    var unannounced: [PeerID] = []
+
+    var memberCount: Int { (owner == nil ? 0 : 1) + pending.count + linkedGuests.count }
+}

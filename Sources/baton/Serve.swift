@@ -1,0 +1,72 @@
+import ArgumentParser
+import BatonServer
+import Foundation
+import Logging
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs the server until a signal ends it.",
+        discussion: """
+            Without --config it reads ./baton.yaml, else /etc/baton/baton.yaml. TERM drains (no new rooms, waits for \
+            those there are, at most drain_timeout), a second TERM or INT stops at once, HUP reads the configuration \
+            again. Exit codes: 0 after a clean stop, 69 an address is taken, 77 a privilege is missing, 78 the \
+            configuration is wrong.
+            """
+    )
+
+    @OptionGroup var source: ConfigurationSource
+
+    @Flag(help: "Serve everything that needs no privilege on 127.0.0.1, without a file.")
+    var dev = false
+
+    @Option(help: "Least severe level to log: \(Configuration.Log.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var logLevel: Configuration.Log.Level?
+
+    @Option(help: "How log lines look: \(Configuration.Log.Format.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var logFormat: Configuration.Log.Format?
+
+    func validate() throws {
+        if dev, source.config != nil { throw ValidationError("--dev and --config exclude each other.") }
+    }
+
+    func run() async throws {
+        let load: Server.ConfigurationLoader = { [source, dev, logLevel, logFormat] in
+            var configuration = try source.load(dev: dev)
+            configuration.log.level = logLevel ?? configuration.log.level
+            configuration.log.format = logFormat ?? configuration.log.format
+            return configuration
+        }
+        let configuration = try load()
+        let level = LogLevel(configuration.log.level)
+        let logger = Logger(label: "baton") { _ in LineLogHandler(format: configuration.log.format, level: level) }
+        for warning in configuration.warnings {
+            logger.warning("\(warning)", metadata: ["event": "configuration_warning"])
+        }
+        if dev { FileHandle.standardOutput.write(Data(DevelopmentGuide.text(for: configuration).utf8)) }
+        try await Server(configuration, logger: logger, logLevel: level, reloading: load).run()
+    }
+}
+
+/// Where the configuration comes from.
+struct ConfigurationSource: ParsableArguments {
+    @Option(name: .shortAndLong, help: "The configuration file.", completion: .file(extensions: ["yaml", "yml"]))
+    var config: String?
+
+    private static let usualPlaces = ["baton.yaml", "/etc/baton/baton.yaml"]
+
+    func load(dev: Bool) throws -> Configuration {
+        let environment = ProcessInfo.processInfo.environment
+        if dev { return try .development(environment: environment) }
+        guard let file = config ?? Self.usualPlaces.first(where: FileManager.default.fileExists) else {
+            throw BatonError(
+                .configuration,
+                "no configuration: give --config FILE, or make \(Self.usualPlaces.joined(separator: " or ")) "
+                    + "('baton config example' prints one), or try it out with --dev"
+            )
+        }
+        return try .load(file: file, environment: environment)
+    }
+}
+
+extension Configuration.Log.Level: ExpressibleByArgument {}
+extension Configuration.Log.Format: ExpressibleByArgument {}

@@ -1,0 +1,46 @@
+import RelayCore
+import Testing
+
+@testable import BatonServer
+
+@Suite struct ConfigurationChangesTests {
+    @Test func nothingChanged() throws {
+        #expect(Configuration.complete.changesNeedingRestart(from: .complete) == [])
+    }
+
+    @Test func whatARunningServerCannotTakeOver() throws {
+        let old = try configuration("json:\nnetplay:\nadmin:\n")
+        let new = try configuration(
+            """
+            json: {listen: 127.0.0.1:1, proxy_protocol_from: 1.1.1.1, queue_bytes: 1MiB, queue_frames: 1, user_timeout: 1s}
+            netplay: {listen: 127.0.0.1:2, proxy_protocol_from: 1.1.1.1, user_timeout: 1s}
+            admin: {listen: 127.0.0.1:3, token: abc}
+            """)
+        #expect(
+            new.changesNeedingRestart(from: old) == [
+                "json.listen", "json.proxy_protocol_from", "json.queue_bytes", "json.queue_frames", "json.user_timeout",
+                "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout", "admin.listen", "admin.token",
+            ])
+    }
+
+    @Test func sectionsThatComeOrGoAreNamedAlone() throws {
+        let json = try configuration("json: {user_timeout: 1s}")
+        let netplay = try configuration("netplay: {user_timeout: 1s}\nadmin: {token: abc}")
+        #expect(netplay.changesNeedingRestart(from: json) == ["json", "netplay", "admin"])
+        #expect(json.changesNeedingRestart(from: netplay) == ["netplay", "admin", "json"])
+    }
+
+    @Test func everythingElseIsTakenOver() throws {
+        let restart: Set = [
+            "json", "json.listen", "json.proxy_protocol_from", "json.queue_bytes", "json.queue_frames",
+            "json.user_timeout", "netplay", "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout",
+            "admin", "admin.listen", "admin.token", "admin.token_file",
+        ]
+        let recorded = SettingRecorder(.complete).settings
+        #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)
+        let new = try configuration(
+            "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1}\nadmin:\nlog: {level: debug}\nlimits: {connections: 1}\n"
+                + "drain_timeout: 1s\nbans: [{address: 1.1.1.1}]\n")
+        #expect(new.changesNeedingRestart(from: .complete) == [])
+    }
+}
