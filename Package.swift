@@ -10,7 +10,6 @@ let strict: [SwiftSetting] = [
 ]
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let serviceLifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -36,12 +35,13 @@ let package = Package(
     ],
     targets: [
         .target(name: "RelayCore", dependencies: [nioCore], swiftSettings: strict),
+        .target(name: "CLinuxNet"),
         .target(name: "JSONRelay", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(name: "Netplay", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "Netplay", nioCore, nioPosix, logging, serviceLifecycle, "Yams",
+                "RelayCore", "JSONRelay", "Netplay", "CLinuxNet", nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "Hummingbird", package: "hummingbird"),
             ],
             swiftSettings: strict
@@ -60,7 +60,7 @@ let package = Package(
         .testTarget(name: "NetplayTests", dependencies: ["Netplay", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
-            dependencies: ["BatonServer", "RelayTesting", nioCore, nioEmbedded, nioPosix, logging],
+            dependencies: ["BatonServer", "CLinuxNet", "RelayTesting", "baton", nioCore, nioPosix, logging],
             swiftSettings: strict
         ),
     ]

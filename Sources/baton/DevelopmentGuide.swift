@@ -6,9 +6,8 @@ enum DevelopmentGuide {
     static func text(for configuration: Configuration) -> String {
         var lines: [String] = []
         if let json = configuration.json?.listen.first {
-            lines.append(
-                "json     " + #"printf '\0\0\0\026{"payloadType":"INIT"}' | nc -q1 "# + "\(json.address) \(json.port) | cat -v"
-            )
+            let hello = #"printf '\0\0\0\026{\"payloadType\":\"INIT\"}' >&3; timeout 1 cat -v <&3"#
+            lines.append("json     bash -c \"(\(hello)) 3<>/dev/tcp/\(json.address)/\(json.port)\"")
         }
         if let netplay = configuration.netplay?.listen.first {
             lines.append("netplay  scripts/interop/retroarch \(netplay)")

@@ -1,6 +1,6 @@
 extension Configuration {
-    /// The settings and sections in which this differs from what a server runs with, and which it cannot take over while
-    /// it runs. Whatever else differs, it can.
+    /// The settings and sections in which this differs from what a server runs with, and which it cannot take over
+    /// while it runs. Whatever else differs, it can.
     package func changesNeedingRestart(from old: Configuration) -> [String] {
         let old = SettingRecorder(old).settings.filter(\.needsRestart)
         let new = SettingRecorder(self).settings.filter(\.needsRestart)

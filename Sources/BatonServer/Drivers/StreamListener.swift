@@ -1,10 +1,7 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import RelayCore
-
-#if canImport(Glibc)
-    import Glibc
-#endif
 
 /// Binds a listening TCP socket whose connections belong to a driver.
 struct StreamListener<Engine: StreamEngine> {

@@ -1,4 +1,4 @@
-import Glibc
+import CLinuxNet
 
 /// The file descriptors this process may have.
 enum OpenFiles {
@@ -7,10 +7,7 @@ enum OpenFiles {
 
     /// Raises the limit as far as the system allows and returns it.
     static func raiseLimit() -> Int {
-        var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
-        var raised = rlimit(rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max)
-        if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { limit = raised }
-        return Int(clamping: limit.rlim_cur)
+        let limit = clinuxnet_raise_open_files()
+        return limit > 0 ? limit : 1024
     }
 }

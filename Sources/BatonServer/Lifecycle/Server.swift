@@ -40,10 +40,11 @@ package struct Server: Sendable {
     private func serve(on eventLoops: any EventLoopGroup) async throws {
         let desk = AdmissionDesk(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
         let context = RelayContext(eventLoops: eventLoops, desk: desk, logger: logger)
-        let relays: [any Relay] = try await [
+        let services: [(any Relay)?] = try await [
             JSONService(configuration, context: context),
             NetplayService(configuration, context: context),
-        ].compactMap { $0 }
+        ]
+        let relays = services.compactMap { $0 }
         let (logger, logLevel) = (logger, logLevel)
         let phase = ServerPhase()
         let reloader = Reloader(running: configuration, load: loadConfiguration, logger: logger) { configuration in
@@ -57,11 +58,11 @@ package struct Server: Sendable {
             AdminService(endpoint, token: configuration.admin?.token, overview: overview, context: context)
         }
         let signals = SignalService(relays: relays, phase: phase, reloader: reloader, logger: logger)
-        let services = (relays + admins).map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+        let members = (relays + admins).map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         let last = ServiceGroupConfiguration.ServiceConfiguration(
             service: signals, successTerminationBehavior: .gracefullyShutdownGroup
         )
-        try await ServiceGroup(configuration: .init(services: services + [last], logger: Self.silent)).run()
+        try await ServiceGroup(configuration: .init(services: members + [last], logger: Self.silent)).run()
         logger.notice("stopped", metadata: ["event": "stopped"])
     }
 

@@ -14,35 +14,44 @@ struct SignalService: Service {
     /// How often a drain looks whether the last room has gone.
     private static let drainCheck = Duration.milliseconds(100)
 
+    private enum Step {
+        case signal(UnixSignal)
+        case drained
+    }
+
     func run() async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
-        if await firstStop(among: signals) == .sigterm {
-            try await drain(unless: signals)
+        let (steps, later) = AsyncStream.makeStream(of: Step.self)
+        try await withThrowingTaskGroup { group in
+            group.addTask {
+                for await signal in signals.cancelOnGracefulShutdown() { later.yield(.signal(signal)) }
+                later.finish()
+            }
+            loop: for await step in steps {
+                switch step {
+                case .signal(.sighup):
+                    await reloader.reload()
+                case .signal(.sigterm) where phase.current == .running:
+                    try await beginDrain()
+                    group.addTask {
+                        try await waitForRooms(until: .now + reloader.running.drainTimeout)
+                        later.yield(.drained)
+                    }
+                case .signal, .drained:
+                    break loop
+                }
+            }
+            group.cancelAll()
         }
         phase.enter(.stopping)
         logger.notice("stopping", metadata: ["event": "stopping"])
     }
 
-    private func firstStop(among signals: UnixSignalsSequence) async -> UnixSignal? {
-        for await signal in signals.cancelOnGracefulShutdown() {
-            guard signal == .sighup else { return signal }
-            await reloader.reload()
-        }
-        return nil
-    }
-
-    /// Waits for rooms to end, until the deadline or a signal to stop.
-    private func drain(unless signals: UnixSignalsSequence) async throws {
+    private func beginDrain() async throws {
         phase.enter(.draining)
         let timeout = reloader.running.drainTimeout
         logger.notice("draining", metadata: ["event": "draining", "timeout": "\(timeout.settingText)"])
         for relay in relays { try await relay.beginDrain() }
-        try await withThrowingTaskGroup { group in
-            group.addTask { try await waitForRooms(until: .now + timeout) }
-            group.addTask { _ = await firstStop(among: signals) }
-            try await group.next()
-            group.cancelAll()
-        }
     }
 
     private func waitForRooms(until deadline: ContinuousClock.Instant) async throws {

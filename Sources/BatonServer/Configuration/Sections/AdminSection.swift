@@ -6,8 +6,8 @@ extension Configuration.Admin: SettingSection {
             Setting(
                 "token",
                 """
-                What a caller must send as its bearer token. Without one only loopback may be listened on, and nothing can \
-                be changed over HTTP.
+                What a caller must send as its bearer token. Without one only loopback may be listened on, and nothing \
+                can be changed over HTTP.
                 """,
                 needsRestart: true))
     }

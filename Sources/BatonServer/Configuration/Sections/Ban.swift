@@ -19,7 +19,8 @@ extension Configuration {
         }
     }
 
-    /// The bans for an admission that counts time from another point than the calendar. Those that are over are left out.
+    /// The bans for an admission that counts time from another point than the calendar. Those that are over are left
+    /// out.
     package func banList(at now: Instant, date: Timestamp = .now()) -> BanList {
         BanList(
             bans.filter { $0.expires.map { $0 > date } ?? true }.map { ban in

@@ -21,7 +21,7 @@ extension Configuration.Netplay: SettingSection {
             &tunnel.maxClients,
             Setting(
                 "max_clients",
-                "The most peers of a session: its host, and guests that still wait for a link too. 0 means without limit."
+                "The most peers of a session: its host, and guests that still wait for a link. 0 means without limit."
             ),
             in: .between(0, 10_000))
         walker.value(

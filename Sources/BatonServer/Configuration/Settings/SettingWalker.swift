@@ -1,5 +1,5 @@
-/// A part of the configuration that names each of its settings once. From that one list the file is read, the example is
-/// printed and changes are found, so these cannot drift apart.
+/// A part of the configuration that names each of its settings once. From that one list the file is read, the example
+/// is printed and changes are found, so these cannot drift apart.
 protocol SettingSection: Sendable, Equatable {
     /// The defaults.
     init()
