@@ -60,7 +60,10 @@ let package = Package(
         .testTarget(name: "NetplayTests", dependencies: ["Netplay", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
-            dependencies: ["BatonServer", "CLinuxNet", "RelayTesting", "baton", nioCore, nioPosix, logging],
+            dependencies: [
+                "BatonServer", "CLinuxNet", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "baton", nioCore, nioPosix,
+                logging,
+            ],
             swiftSettings: strict
         ),
     ]

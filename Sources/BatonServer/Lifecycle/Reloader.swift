@@ -11,6 +11,8 @@ final class Reloader: Sendable {
     }
 
     private let state: Mutex<(running: Configuration, results: Results)>
+    /// What listeners and the like were made from; it holds until a restart.
+    private let start: Configuration
     private let load: Server.ConfigurationLoader
     private let apply: @Sendable (Configuration) async throws -> Void
     private let logger: Logger
@@ -20,6 +22,7 @@ final class Reloader: Sendable {
         apply: @escaping @Sendable (Configuration) async throws -> Void
     ) {
         state = Mutex((running, Results()))
+        start = running
         self.load = load
         self.apply = apply
         self.logger = logger
@@ -34,12 +37,11 @@ final class Reloader: Sendable {
         do {
             let configuration = try load()
             try await apply(configuration)
-            let waiting = state.withLock { state in
-                let waiting = configuration.changesNeedingRestart(from: state.running)
+            state.withLock { state in
                 state.running = configuration
                 state.results.successes += 1
-                return waiting
             }
+            let waiting = configuration.changesNeedingRestart(from: start)
             logger.notice("configuration reloaded", metadata: ["event": "reloaded"])
             if !waiting.isEmpty {
                 logger.warning(

@@ -51,9 +51,14 @@ final class StreamRelay<Engine: StreamEngine>: Sendable {
         }
     }
 
-    /// Serves until the server stops, then parts from every peer.
+    /// Serves until the server stops.
     func run() async throws {
         try await gracefulShutdown()
+        try await stop()
+    }
+
+    /// Takes no more connections, parts from every peer and waits until the last words have left.
+    func stop() async throws {
         await closeListeners()
         let driver = driver
         try await eventLoop.submit { driver.value.stop() }.get()

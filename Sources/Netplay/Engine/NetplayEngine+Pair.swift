@@ -23,7 +23,7 @@ extension NetplayEngine {
         peers[peer]?.phase = .linked(Peer.Linked(partner: guestPeer, id: id, session: guest.session, role: .link))
         deadlines.cancel(peer)
         peers[guestPeer]?.lastReceived = now
-        scheduleIdleCheck(ofGuest: guestPeer, at: now)
+        deadlines.schedule(guestPeer, at: now + configuration.idleTimeout)
         if let said = early.remove(guestPeer) { out.forward(said, to: peer) }
         if rest.readableBytes > 0 { out.forward(rest, to: guestPeer) }
         out.resume(guestPeer)
@@ -52,7 +52,6 @@ extension NetplayEngine {
             return
         }
         let isHalfClosed = link.hasEnded || back.hasEnded
-        guard isHalfClosed || configuration.idleTimeout > .zero else { return }
         let limit = isHalfClosed ? configuration.halfCloseTimeout : configuration.idleTimeout
         let due = max(own.lastReceived, partner.lastReceived) + limit
         if due <= now {
@@ -91,13 +90,5 @@ extension NetplayEngine {
         }
         let others = (pendingByAddress[address] ?? 1) - 1
         pendingByAddress[address] = others > 0 ? others : nil
-    }
-
-    private mutating func scheduleIdleCheck(ofGuest guest: PeerID, at now: Instant) {
-        if configuration.idleTimeout > .zero {
-            deadlines.schedule(guest, at: now + configuration.idleTimeout)
-        } else {
-            deadlines.cancel(guest)
-        }
     }
 }
