@@ -55,6 +55,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(name: "RelayTesting", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(
+            name: "FuzzTargets", dependencies: ["JSONRelay", "Netplay", "RelayCore", "RelayTesting", nioCore],
+            path: "Fuzz/Targets", swiftSettings: strict
+        ),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RelayTesting"], swiftSettings: strict),
         .testTarget(name: "RelayCoreTests", dependencies: ["RelayCore", "RelayTesting"], swiftSettings: strict),
         .testTarget(name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(name: "NetplayTests", dependencies: ["Netplay", "RelayTesting", nioCore], swiftSettings: strict),
@@ -68,3 +73,11 @@ let package = Package(
         ),
     ]
 )
+
+// libFuzzer brings its own main function, so the fuzzer is a product only when asked for (see scripts/fuzz).
+if Context.environment["BATON_FUZZ"] != nil {
+    package.products.append(.executable(name: "fuzz", targets: ["Fuzz"]))
+    package.targets.append(
+        .executableTarget(name: "Fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: strict)
+    )
+}

@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 import RelayCore
 
 /// The tunnel's messages. All begin with four letters, most of them go on with an identifier of 12 bytes:
@@ -22,7 +22,7 @@ enum TunnelMagic {
 }
 
 /// Bytes that are no tunnel message.
-enum TunnelWireError: Error {
+package enum TunnelWireError: Error {
     /// The first four bytes of a connection say nothing known.
     case unknownOpening
     /// A host said a word it may not say.
@@ -30,7 +30,7 @@ enum TunnelWireError: Error {
 }
 
 /// What a connection says first.
-enum TunnelOpening: Equatable {
+package enum TunnelOpening: Equatable {
     case openSession
     case join(TunnelID)
     case link(TunnelID)
@@ -38,7 +38,7 @@ enum TunnelOpening: Equatable {
     case bareNetplay
 
     /// Takes the opening from the front of `bytes` and leaves what follows it; `nil` while it is incomplete.
-    static func decode(from bytes: inout ByteBuffer) throws(TunnelWireError) -> TunnelOpening? {
+    package static func decode(from bytes: inout ByteBuffer) throws(TunnelWireError) -> TunnelOpening? {
         guard let magic = bytes.peekInteger(as: UInt32.self) else { return nil }
         switch magic {
         case TunnelMagic.netplay:
@@ -55,12 +55,12 @@ enum TunnelOpening: Equatable {
 }
 
 /// What a host says after its session is open.
-enum OwnerMessage: Equatable {
+package enum OwnerMessage: Equatable {
     case addressQuery(TunnelID)
     case ping
 
     /// Takes one message from the front of `bytes`; `nil` while it is incomplete.
-    static func decode(from bytes: inout ByteBuffer) throws(TunnelWireError) -> OwnerMessage? {
+    package static func decode(from bytes: inout ByteBuffer) throws(TunnelWireError) -> OwnerMessage? {
         guard let magic = bytes.peekInteger(as: UInt32.self) else { return nil }
         switch magic {
         case TunnelMagic.ping:
