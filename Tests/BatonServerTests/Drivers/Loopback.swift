@@ -28,7 +28,8 @@ struct Loopback<Engine: StreamEngine>: Sendable {
             name: "test", endpoints: [any], settings: settings, context: context, makeEngine: makeEngine
         )
         try await relay.start()
-        let bound = try #require(SocketAddress(listener: relay.status().listeners.first)?.endpoint)
+        let listener = try await relay.status().listeners.first
+        let bound = try #require(SocketAddress(listener: listener)?.endpoint)
         do {
             try await body(Loopback(relay: relay, endpoint: bound))
         } catch {
