@@ -5,7 +5,7 @@ public struct NetplayConfiguration: Sendable, Equatable {
     /// The most peers of a session, its host and guests that still wait for a link included; 0 means without limit.
     public var maxClients = 8
     /// The most guests of one address that wait for their link at the same time; 0 means without limit.
-    public var maxPendingPerAddress = 32
+    public var maxPendingPerAddress = 64
     /// How long a connection may take to say what it is.
     public var handshakeTimeout = Duration.seconds(30)
     /// How long a guest may wait for its host to open a link.
