@@ -20,7 +20,7 @@ public struct JSONRelayConfiguration: Sendable, Equatable {
     public enum ErrorReplies: String, Sendable, CaseIterable {
         /// All that can be, as the original's documentation promises.
         case readme
-        /// Only an id that is in use, as the original's code does.
+        /// Only an id that is in use, and only to a client that has one, as the original's code does.
         case reference
     }
 
@@ -40,9 +40,9 @@ public struct JSONRelayConfiguration: Sendable, Equatable {
     public var errorReplies = ErrorReplies.readme
     /// Whether a client must INIT before it may send.
     public var requireInit = false
-    /// The longest body of a frame, in bytes.
+    /// The longest body of a frame, in bytes; more than 128 MiB counts as 128 MiB.
     public var maxFrame = 1 << 20
-    /// How long a frame may take from its first byte to its last.
+    /// How long a frame may take from its first byte to its last; zero means without limit.
     public var frameTimeout = Duration.seconds(30)
     /// A client silent for so long is disconnected; zero means never, for a client that only listens is legal.
     public var idleTimeout = Duration.zero
@@ -50,9 +50,9 @@ public struct JSONRelayConfiguration: Sendable, Equatable {
     public var closeGrace = Duration.seconds(5)
     /// The most clients with an id; 0 means without limit.
     public var maxClients = 0
-    /// Messages per second of one client; 0 means without limit.
+    /// Messages per second of one client, and as many at once; 0 means without limit.
     public var messageRate = 0
-    /// How many faulty (but readable) messages in a row end a connection; one a second is forgiven.
+    /// How many faulty (but readable) messages are tolerated at once, one a second being forgiven; 0 means any number.
     public var maxStrikes = 100
 
     public init() {}

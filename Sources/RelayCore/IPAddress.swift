@@ -23,17 +23,12 @@ public struct IPAddress: Hashable, Sendable {
     /// Parses the usual text of an IPv4 or IPv6 address; `nil` for anything else, zones and brackets included.
     public init?(_ text: some StringProtocol) {
         let text = String(text)
-        var four = in_addr()
-        var six = in6_addr()
+        var four: UInt32 = 0
+        var six: (high: UInt64, low: UInt64) = (0, 0)
         if inet_pton(AF_INET, text, &four) == 1 {
-            self.init(ipv4: UInt32(bigEndian: four.s_addr))
+            self.init(ipv4: UInt32(bigEndian: four))
         } else if inet_pton(AF_INET6, text, &six) == 1 {
-            self = withUnsafeBytes(of: &six) { bytes in
-                IPAddress(
-                    high: UInt64(bigEndian: bytes.load(as: UInt64.self)),
-                    low: UInt64(bigEndian: bytes.load(fromByteOffset: 8, as: UInt64.self))
-                )
-            }
+            self.init(high: UInt64(bigEndian: six.high), low: UInt64(bigEndian: six.low))
         } else {
             return nil
         }
@@ -61,7 +56,7 @@ extension IPAddress: CustomStringConvertible {
     public var description: String {
         var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
         if let ipv4 {
-            var four = in_addr(s_addr: ipv4.bigEndian)
+            var four = ipv4.bigEndian
             inet_ntop(AF_INET, &four, &text, socklen_t(text.count))
         } else {
             var halves = (high.bigEndian, low.bigEndian)

@@ -1,3 +1,4 @@
+import DequeModule
 import NIOCore
 
 /// What waits for a peer that reads more slowly than it is sent to.
@@ -8,7 +9,7 @@ struct SendQueue {
         var frames = 512
     }
 
-    private var frames = CircularBuffer<ByteBuffer>()
+    private var frames = Deque<ByteBuffer>()
     private(set) var bytes = 0
 
     var isEmpty: Bool { frames.isEmpty }

@@ -8,6 +8,12 @@ struct StreamListener<Engine: StreamEngine> {
     /// Bytes waiting in a channel at which its writer is told to stop, and to go on.
     private static var waterMark: ChannelOptions.Types.WriteBufferWaterMark { .init(low: 32 << 10, high: 128 << 10) }
 
+    /// Small at first, since most connections say little at a time and each keeps one for its next read; what fills it
+    /// makes it grow.
+    private static var receiveAllocator: AdaptiveRecvByteBufferAllocator {
+        AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 256, maximum: 64 << 10)
+    }
+
     let driver: NIOLoopBound<StreamDriver<Engine>>
     let eventLoop: any EventLoop
     let settings: StreamSettings
@@ -30,6 +36,7 @@ struct StreamListener<Engine: StreamEngine> {
                 value: SocketOptionValue(clamping: settings.userTimeout.wholeNanoseconds / 1_000_000)
             )
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.recvAllocator, value: Self.receiveAllocator)
             .childChannelOption(.maxMessagesPerRead, value: 2)
             .childChannelOption(.writeBufferWaterMark, value: Self.waterMark)
             .serverChannelInitializer { channel in

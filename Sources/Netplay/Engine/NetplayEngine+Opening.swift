@@ -88,8 +88,7 @@ extension NetplayEngine {
 
     /// Keeps what a guest says before its link exists; with enough kept, the rest stays in the network.
     mutating func keepEarly(_ bytes: ByteBuffer, of peer: PeerID, into out: inout Outbox<Event>) {
-        if early[peer] == nil { early[peer] = ByteBuffer() }
-        early[peer]?.writeImmutableBuffer(bytes)
+        early[peer, default: ByteBuffer()].writeImmutableBuffer(bytes)
         if let kept = early[peer]?.readableBytes, kept >= configuration.maxEarlyBytes { out.pause(peer) }
     }
 

@@ -24,7 +24,7 @@ extension NetplayEngine {
         deadlines.cancel(peer)
         peers[guestPeer]?.lastReceived = now
         deadlines.schedule(guestPeer, at: now + configuration.idleTimeout)
-        if let said = early.remove(guestPeer) { out.forward(said, to: peer) }
+        if let said = early.removeValue(forKey: guestPeer) { out.forward(said, to: peer) }
         if rest.readableBytes > 0 { out.forward(rest, to: guestPeer) }
         out.resume(guestPeer)
         out.emit(.linked(guestPeer, link: peer, session: guest.session))
@@ -66,7 +66,7 @@ extension NetplayEngine {
         into out: inout Outbox<Event>
     ) {
         guests[guest.id] = nil
-        early.remove(peer)
+        early[peer] = nil
         noLongerPending(peer, guest, from: address)
         announceGuests(of: guest.session, into: &out)
         closeIfEmpty(guest.session, into: &out)

@@ -23,7 +23,7 @@ public struct NetplayEngine: StreamEngine {
     /// Guests, waiting or linked, by the id their host knows them under.
     var guests: [TunnelID: PeerID] = [:]
     /// What waiting guests said before their link existed.
-    var early = PeerMap<ByteBuffer>()
+    var early: [PeerID: ByteBuffer] = [:]
     /// How many guests of an address wait for a link.
     var pendingByAddress: [IPAddress: Int] = [:]
     /// Of a linked pair, the guest holds the deadline.

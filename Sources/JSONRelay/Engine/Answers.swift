@@ -1,0 +1,33 @@
+import NIOCore
+import RelayCore
+
+/// What the relay tells a client that asked for something it does not get.
+extension JSONRelayEngine {
+    /// Does not act upon a message: tells the operator, the client if it is to be told, and counts a fault.
+    mutating func refuse(
+        _ refusal: MessageRefusal, to client: Client, at now: Instant, into out: inout Outbox<JSONRelayEvent>
+    ) {
+        out.emit(.refused(client.peer, refusal))
+        if isAnswered(refusal, hasID: client.id != nil) { sendError(refusal.text, to: client, into: &out) }
+        if refusal.isFault, client.strike(at: now) { part(from: client, .tooManyFaults, into: &out) }
+    }
+
+    mutating func sendError(_ text: String, to client: Client, into out: inout Outbox<JSONRelayEvent>) {
+        let id = client.id ?? connectionID(of: client)
+        let message = OutgoingMessage(
+            kind: .error, destination: .plain(id.bytes), payload: .plain(ByteBuffer(string: text)),
+            hasReadmeName: wantsReadmeName(client))
+        out.send(message.frame(), to: client.peer)
+    }
+
+    private func isAnswered(_ refusal: MessageRefusal, hasID: Bool) -> Bool {
+        switch configuration.errorReplies {
+        case .readme:
+            return hasID || !refusal.isAboutDestination
+        case .reference:
+            // The original finds the addressee of its one answer by the id that it has taken.
+            if case .idInUse = refusal { return hasID }
+            return false
+        }
+    }
+}
