@@ -1,7 +1,7 @@
 public import NIOCore
 
 /// One thing an engine wants done, in the order it was decided.
-public enum Effect<Event> {
+public enum Effect {
     /// Pass on bytes that were received from a peer: relayed traffic. No copy: it is a slice of what was read.
     case forward(ByteBuffer, to: PeerID)
     /// Send bytes that the engine made itself.
@@ -16,20 +16,20 @@ public enum Effect<Event> {
     /// when it says this; no `disconnect` follows.
     case close(PeerID, CloseReason)
     /// Something an operator may want to know; never a packet.
-    case emit(Event)
+    case emit(any EngineEvent)
 }
 
 /// What an engine wants done: every input appends here, and its caller drains it before the next input.
 ///
 /// It is handed to each input as an `inout` argument, so an effect can be neither polled too late nor forgotten.
-public struct Outbox<Event> {
-    @usableFromInline var effects: [Effect<Event>] = []
+public struct Outbox {
+    @usableFromInline var effects: [Effect] = []
 
     public init() {}
 
     @inlinable public var count: Int { effects.count }
     @inlinable public var isEmpty: Bool { effects.isEmpty }
-    @inlinable public subscript(index: Int) -> Effect<Event> { effects[index] }
+    @inlinable public subscript(index: Int) -> Effect { effects[index] }
 
     /// Forgets the drained effects and keeps the storage for the next ones.
     @inlinable
@@ -51,5 +51,5 @@ public struct Outbox<Event> {
     public mutating func resume(_ peer: PeerID) { effects.append(.resume(peer)) }
     public mutating func finish(_ peer: PeerID) { effects.append(.finish(peer)) }
     public mutating func close(_ peer: PeerID, _ reason: CloseReason) { effects.append(.close(peer, reason)) }
-    public mutating func emit(_ event: Event) { effects.append(.emit(event)) }
+    public mutating func emit(_ event: any EngineEvent) { effects.append(.emit(event)) }
 }

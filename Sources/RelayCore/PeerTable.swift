@@ -51,21 +51,26 @@ public struct PeerMap<Value> {
     public init() {}
 
     /// The value of a peer; `nil` for a peer never stored, removed, or of an older generation.
-    /// Changing it in place (`map[peer]?.field = x`) copies nothing. Storing replaces what an older generation left.
+    /// Storing replaces what an older generation left.
     public subscript(peer: PeerID) -> Value? {
         @inlinable get {
             holds(peer) ? entries[Int(peer.slot)].value : nil
         }
-        @inlinable _modify {
-            if holds(peer) {
-                yield &entries[Int(peer.slot)].value
-                if entries[Int(peer.slot)].value == nil { noteRemoval() }
+        set {
+            if let newValue {
+                store(newValue, for: peer)
             } else {
-                var value: Value?
-                yield &value
-                if let value { store(value, for: peer) }
+                remove(peer)
             }
         }
+    }
+
+    /// Changes the value of a peer in place; `nil` if there is none.
+    @inlinable @discardableResult
+    public mutating func update<Result>(_ peer: PeerID, _ change: (inout Value) -> Result) -> Result? {
+        guard holds(peer), var value = entries[Int(peer.slot)].value.take() else { return nil }
+        defer { entries[Int(peer.slot)].value = value }
+        return change(&value)
     }
 
     @inlinable
@@ -76,9 +81,9 @@ public struct PeerMap<Value> {
 
     @discardableResult
     public mutating func remove(_ peer: PeerID) -> Value? {
-        guard let value = self[peer] else { return nil }
-        self[peer] = nil
-        return value
+        guard holds(peer) else { return nil }
+        count -= 1
+        return entries[Int(peer.slot)].value.take()
     }
 
     /// All peers with their values, in slot order.
@@ -88,13 +93,7 @@ public struct PeerMap<Value> {
         }
     }
 
-    @usableFromInline
-    mutating func noteRemoval() {
-        count -= 1
-    }
-
-    @usableFromInline
-    mutating func store(_ value: Value, for peer: PeerID) {
+    private mutating func store(_ value: Value, for peer: PeerID) {
         while entries.count <= Int(peer.slot) {
             entries.append(Entry(generation: 0, value: nil))
         }

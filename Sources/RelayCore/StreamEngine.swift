@@ -6,38 +6,32 @@ public import NIOCore
 /// Its caller hands it one input at a time, `now` never going back, and drains the outbox after each.
 /// Inputs that name a peer the engine does not know (it closed it a moment ago) do nothing.
 public protocol StreamEngine: SendableMetatype {
-    associatedtype Event: EngineEvent
-    associatedtype Configuration: Sendable
-
     /// A connection was accepted. `peer` stays valid until `disconnect` or until the engine closes it.
-    mutating func connect(_ peer: PeerID, from: Endpoint, at now: Instant, into out: inout Outbox<Event>)
+    mutating func connect(_ peer: PeerID, from: Endpoint, at now: Instant, into out: inout Outbox)
 
     /// Bytes arrived, in stream order, cut anywhere.
-    mutating func receive(_ bytes: ByteBuffer, from peer: PeerID, at now: Instant, into out: inout Outbox<Event>)
+    mutating func receive(_ bytes: ByteBuffer, from peer: PeerID, at now: Instant, into out: inout Outbox)
 
     /// The peer ended its sending direction (FIN); it may still read.
-    mutating func receiveEnd(from peer: PeerID, at now: Instant, into out: inout Outbox<Event>)
+    mutating func receiveEnd(from peer: PeerID, at now: Instant, into out: inout Outbox)
 
     /// The connection has gone: reset, lost, or closed by the driver for the given reason.
-    mutating func disconnect(_ peer: PeerID, reason: CloseReason, at now: Instant, into out: inout Outbox<Event>)
+    mutating func disconnect(_ peer: PeerID, reason: CloseReason, at now: Instant, into out: inout Outbox)
 
     /// What is sent to this peer now waits in a queue (`false`), or the queue has emptied (`true`).
-    mutating func writability(of peer: PeerID, is writable: Bool, at now: Instant, into out: inout Outbox<Event>)
+    mutating func writability(of peer: PeerID, is writable: Bool, at now: Instant, into out: inout Outbox)
 
     /// Does whatever is due.
-    mutating func advance(to now: Instant, into out: inout Outbox<Event>)
+    mutating func advance(to now: Instant, into out: inout Outbox)
 
     /// When `advance` should be called next. O(1).
     var nextDeadline: Instant? { get }
 
     /// From now on no new rooms; those that exist play on.
-    mutating func drain(at now: Instant, into out: inout Outbox<Event>)
+    mutating func drain(at now: Instant, into out: inout Outbox)
 
     /// Parts from every peer, in the protocol's own words where it has any.
-    mutating func stop(at now: Instant, into out: inout Outbox<Event>)
-
-    /// Takes new settings; peers that are connected stay.
-    mutating func reconfigure(_ configuration: Configuration)
+    mutating func stop(at now: Instant, into out: inout Outbox)
 
     /// How many rooms keep a draining server alive.
     var roomCount: Int { get }

@@ -6,7 +6,7 @@ public struct EngineHarness<Engine: StreamEngine> {
     public var engine: Engine
     public private(set) var now = Instant.zero
     /// Everything the engine told of, in order.
-    public private(set) var events: [Engine.Event] = []
+    public private(set) var events: [any EngineEvent] = []
     /// Why the engine parted from a peer.
     public private(set) var closed: [PeerID: CloseReason] = [:]
     /// Peers that will be sent nothing more.
@@ -18,7 +18,7 @@ public struct EngineHarness<Engine: StreamEngine> {
     private var unwritable: Set<PeerID> = []
     private var table = PeerTable<Void>()
     private var delivered: [PeerID: ByteBuffer] = [:]
-    private var outbox = Outbox<Engine.Event>()
+    private var outbox = Outbox()
 
     public init(_ engine: Engine) {
         self.engine = engine

@@ -34,7 +34,7 @@ final class Conversation {
         self.init(configuration)
     }
 
-    var events: [JSONRelayEvent] { harness.events }
+    var events: [JSONRelayEvent] { harness.events.compactMap { $0 as? JSONRelayEvent } }
     var refusals: [String] { events.compactMap { if case .refused(_, let refusal) = $0 { refusal.word } else { nil } } }
     var rooms: [RoomSnapshot] { harness.engine.rooms(at: harness.now) }
     var roomCount: Int { harness.engine.roomCount }

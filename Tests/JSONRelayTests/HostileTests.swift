@@ -76,7 +76,7 @@ struct HostileTests {
     @Test("inputs that name a peer which has gone, or never was, do nothing")
     func strangers() {
         var engine = JSONRelayEngine(configuration: JSONRelayConfiguration(), random: .seeded(1))
-        var out = Outbox<JSONRelayEvent>()
+        var out = Outbox()
         let endpoint = Endpoint(address: IPAddress(ipv4: 0), port: 1)
         let old = PeerID(slot: 3, generation: 0)
         let peer = PeerID(slot: 3, generation: 1)

@@ -10,7 +10,7 @@ struct RelayingTests {
     @Test("a message already in the outgoing form is passed on as the very octets that came, header included")
     func zeroCopy() throws {
         var engine = JSONRelayEngine(configuration: JSONRelayConfiguration(), random: .seeded(1))
-        var out = Outbox<JSONRelayEvent>()
+        var out = Outbox()
         let endpoint = Endpoint(address: IPAddress(ipv4: 0), port: 1)
         let peers = [PeerID(slot: 0, generation: 0), PeerID(slot: 1, generation: 0)]
         for (peer, id) in zip(peers, ["alpha", "beta"]) {

@@ -66,16 +66,6 @@ struct PairTests {
         #expect(tunnel.harness.closed[link] != nil)
     }
 
-    @Test func idleLimitOfZeroIsNone() {
-        var tunnel = Tunnel { $0.idleTimeout = .zero }
-        let (host, _, guest, link) = tunnel.pair()
-        for _ in 0..<40 {
-            tunnel.harness.advance(by: .seconds(59))
-            tunnel.harness.receive(Message.ping, from: host)
-        }
-        #expect(tunnel.harness.connected.isSuperset(of: [guest, link]))
-    }
-
     @Test func fasterSideIsNotReadWhileTheSlowerOneIsFull() {
         var tunnel = Tunnel()
         let (_, _, guest, link) = tunnel.pair()

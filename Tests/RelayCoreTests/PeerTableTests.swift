@@ -21,7 +21,7 @@ struct PeerTableTests {
         let old = PeerID(slot: 3, generation: 7)
         let new = PeerID(slot: 3, generation: 8)
         map[old] = 1
-        map[new]? += 1
+        map.update(new) { $0 += 1 }
         #expect(map[old] == 1)
         map[new] = 2
         #expect(map[old] == nil)
@@ -35,7 +35,7 @@ struct PeerTableTests {
         var map = PeerMap<[Int]>()
         let peer = PeerID(slot: 0, generation: 0)
         map[peer] = []
-        map[peer]?.append(5)
+        map.update(peer) { $0.append(5) }
         #expect(map[peer] == [5])
         #expect(map.remove(peer) == [5])
         #expect(map.count == 0)

@@ -4,7 +4,7 @@ import RelayCore
 /// One TCP connection: the only handler in its pipeline.
 ///
 /// awaiting a PROXY header (if its source is a trusted proxy) -> open -> closing -> closed
-final class StreamConnection<Engine: StreamEngine>: ChannelDuplexHandler {
+final class StreamConnection: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -19,7 +19,7 @@ final class StreamConnection<Engine: StreamEngine>: ChannelDuplexHandler {
     }
 
     private(set) var endpoint: Endpoint
-    private let driver: StreamDriver<Engine>
+    private let driver: StreamDriver
     private var context: ChannelHandlerContext?
     private var stage = Stage.connecting
     private var queue = SendQueue()
@@ -34,7 +34,7 @@ final class StreamConnection<Engine: StreamEngine>: ChannelDuplexHandler {
     private var failure: CloseReason?
     private var linger: Scheduled<Void>?
 
-    init(driver: StreamDriver<Engine>, from endpoint: Endpoint) {
+    init(driver: StreamDriver, from endpoint: Endpoint) {
         self.driver = driver
         self.endpoint = endpoint
     }

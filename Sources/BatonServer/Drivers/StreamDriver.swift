@@ -5,22 +5,22 @@ import RelayCore
 /// one timer. It knows no protocol.
 ///
 /// Confined to its event loop; everything in it is called there.
-final class StreamDriver<Engine: StreamEngine> {
+final class StreamDriver {
     let eventLoop: any EventLoop
     let settings: StreamSettings
     private let desk: AdmissionDesk
     private let log: ListenerLog
-    private(set) var engine: Engine
+    private(set) var engine: any StreamEngine
     private(set) var counters = StreamCounters()
-    private var outbox = Outbox<Engine.Event>()
+    private var outbox = Outbox()
     private var isDrainingOutbox = false
     /// Sockets that are not closed yet, those the engine has parted from included.
     private(set) var openSockets = 0
-    private var connections = PeerTable<StreamConnection<Engine>>()
-    private var unflushed: [StreamConnection<Engine>] = []
+    private var connections = PeerTable<StreamConnection>()
+    private var unflushed: [StreamConnection] = []
     private var timer: (at: Instant, task: Scheduled<Void>)?
 
-    init(engine: Engine, settings: StreamSettings, desk: AdmissionDesk, log: ListenerLog, eventLoop: any EventLoop) {
+    init(engine: any StreamEngine, settings: StreamSettings, desk: AdmissionDesk, log: ListenerLog, eventLoop: any EventLoop) {
         self.engine = engine
         self.settings = settings
         self.desk = desk
@@ -31,7 +31,7 @@ final class StreamDriver<Engine: StreamEngine> {
     // MARK: What happens on connections
 
     /// A connection whose peer is known wants in; `nil` if it is turned away.
-    func admit(_ connection: StreamConnection<Engine>, from endpoint: Endpoint) -> PeerID? {
+    func admit(_ connection: StreamConnection, from endpoint: Endpoint) -> PeerID? {
         do throws(Admission.Refusal) {
             try desk.admit(endpoint.address, at: .now)
         } catch {
@@ -82,7 +82,7 @@ final class StreamDriver<Engine: StreamEngine> {
         desk.release(endpoint.address, at: .now)
     }
 
-    func needsFlush(_ connection: StreamConnection<Engine>) {
+    func needsFlush(_ connection: StreamConnection) {
         unflushed.append(connection)
     }
 
@@ -120,8 +120,12 @@ final class StreamDriver<Engine: StreamEngine> {
         timer = nil
     }
 
-    func reconfigure(_ configuration: Engine.Configuration) {
-        engine.reconfigure(configuration)
+    /// Changes the engine from outside: new settings.
+    func update<Engine: StreamEngine>(_ change: (inout Engine) -> Void) {
+        guard var changed = engine as? Engine else { preconditionFailure("the engine is another one") }
+        change(&changed)
+        engine = changed
+        armTimer()
     }
 
     // MARK: What the engine wants
@@ -140,7 +144,7 @@ final class StreamDriver<Engine: StreamEngine> {
         armTimer()
     }
 
-    private func perform(_ effect: Effect<Engine.Event>) {
+    private func perform(_ effect: Effect) {
         switch effect {
         case .forward(let bytes, to: let peer):
             guard let connection = connections[peer] else { return }
@@ -168,7 +172,7 @@ final class StreamDriver<Engine: StreamEngine> {
         }
     }
 
-    private func write(_ bytes: ByteBuffer, to peer: PeerID, _ connection: StreamConnection<Engine>) {
+    private func write(_ bytes: ByteBuffer, to peer: PeerID, _ connection: StreamConnection) {
         guard !connection.write(bytes) else { return }
         disconnect(peer, .slowReader)
         connection.abort()

@@ -4,7 +4,7 @@ import NIOPosix
 import RelayCore
 
 /// Binds a listening TCP socket whose connections belong to a driver.
-struct StreamListener<Engine: StreamEngine> {
+struct StreamListener {
     /// Bytes waiting in a channel at which its writer is told to stop, and to go on.
     private static var waterMark: ChannelOptions.Types.WriteBufferWaterMark { .init(low: 32 << 10, high: 128 << 10) }
 
@@ -14,7 +14,7 @@ struct StreamListener<Engine: StreamEngine> {
         AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 256, maximum: 64 << 10)
     }
 
-    let driver: NIOLoopBound<StreamDriver<Engine>>
+    let driver: NIOLoopBound<StreamDriver>
     let eventLoop: any EventLoop
     let settings: StreamSettings
     let log: ListenerLog

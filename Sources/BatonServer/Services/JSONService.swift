@@ -3,7 +3,7 @@ import RelayCore
 
 /// The JSON relay as a service: section `json` of the configuration.
 struct JSONService: Relay {
-    private let relay: StreamRelay<JSONRelayEngine>
+    private let relay: StreamRelay
 
     var name: String { relay.name }
 
@@ -27,6 +27,6 @@ struct JSONService: Relay {
 
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.json else { return }
-        try await relay.reconfigure(section.relay)
+        try await relay.update { (engine: inout JSONRelayEngine) in engine.reconfigure(section.relay) }
     }
 }

@@ -3,7 +3,7 @@ import RelayCore
 
 /// The netplay tunnel as a service: section `netplay` of the configuration.
 struct NetplayService: Relay {
-    private let relay: StreamRelay<NetplayEngine>
+    private let relay: StreamRelay
 
     var name: String { relay.name }
 
@@ -28,6 +28,6 @@ struct NetplayService: Relay {
 
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.netplay else { return }
-        try await relay.reconfigure(section.tunnel)
+        try await relay.update { (engine: inout NetplayEngine) in engine.reconfigure(section.tunnel) }
     }
 }

@@ -5,11 +5,11 @@ import ServiceLifecycle
 import Synchronization
 
 /// What every relay over TCP does: its listeners, its driver on its event loop, and the way in for control.
-final class StreamRelay<Engine: StreamEngine>: Sendable {
+final class StreamRelay: Sendable {
     let name: String
     private let endpoints: [Endpoint]
     private let eventLoop: any EventLoop
-    private let driver: NIOLoopBound<StreamDriver<Engine>>
+    private let driver: NIOLoopBound<StreamDriver>
     private let settings: StreamSettings
     private let log: ListenerLog
     private let channels = Mutex<[any Channel]>([])
@@ -19,7 +19,7 @@ final class StreamRelay<Engine: StreamEngine>: Sendable {
 
     init(
         name: String, endpoints: [Endpoint], settings: StreamSettings, context: RelayContext,
-        makeEngine: @escaping @Sendable () -> Engine
+        makeEngine: @escaping @Sendable () -> any StreamEngine
     ) async throws {
         let log = ListenerLog(context.logger, protocolName: name)
         let (eventLoop, desk) = (context.eventLoops.next(), context.desk)
@@ -73,9 +73,10 @@ final class StreamRelay<Engine: StreamEngine>: Sendable {
         try await eventLoop.submit { driver.value.beginDrain() }.get()
     }
 
-    func reconfigure(_ configuration: Engine.Configuration) async throws {
+    /// Changes the engine, which must be of the kind that `change` takes.
+    func update<Engine: StreamEngine>(_ change: @escaping @Sendable (inout Engine) -> Void) async throws {
         let driver = driver
-        try await eventLoop.submit { driver.value.reconfigure(configuration) }.get()
+        try await eventLoop.submit { driver.value.update(change) }.get()
     }
 
     func status() async throws -> RelayStatus {

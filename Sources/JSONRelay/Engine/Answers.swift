@@ -5,14 +5,14 @@ import RelayCore
 extension JSONRelayEngine {
     /// Does not act upon a message: tells the operator, the client if it is to be told, and counts a fault.
     mutating func refuse(
-        _ refusal: MessageRefusal, to client: Client, at now: Instant, into out: inout Outbox<JSONRelayEvent>
+        _ refusal: MessageRefusal, to client: Client, at now: Instant, into out: inout Outbox
     ) {
-        out.emit(.refused(client.peer, refusal))
+        out.emit(JSONRelayEvent.refused(client.peer, refusal))
         if isAnswered(refusal, hasID: client.id != nil) { sendError(refusal.text, to: client, into: &out) }
         if refusal.isFault, client.strike(at: now) { part(from: client, .tooManyFaults, into: &out) }
     }
 
-    mutating func sendError(_ text: String, to client: Client, into out: inout Outbox<JSONRelayEvent>) {
+    mutating func sendError(_ text: String, to client: Client, into out: inout Outbox) {
         let id = client.id ?? connectionID(of: client)
         let message = OutgoingMessage(
             kind: .error, destination: .plain(id.bytes), payload: .plain(ByteBuffer(string: text)),

@@ -21,7 +21,7 @@ public struct JSONRelayEngine: StreamEngine {
     }
 
     public mutating func connect(
-        _ peer: PeerID, from endpoint: Endpoint, at now: Instant, into out: inout Outbox<JSONRelayEvent>
+        _ peer: PeerID, from endpoint: Endpoint, at now: Instant, into out: inout Outbox
     ) {
         let client = Client(peer, from: endpoint, maxStrikes: configuration.maxStrikes, at: now)
         clients[peer] = client
@@ -29,7 +29,7 @@ public struct JSONRelayEngine: StreamEngine {
     }
 
     public mutating func receive(
-        _ bytes: ByteBuffer, from peer: PeerID, at now: Instant, into out: inout Outbox<JSONRelayEvent>
+        _ bytes: ByteBuffer, from peer: PeerID, at now: Instant, into out: inout Outbox
     ) {
         guard let client = clients[peer] else { return }
         client.hear(at: now)
@@ -45,13 +45,13 @@ public struct JSONRelayEngine: StreamEngine {
         }
     }
 
-    public mutating func receiveEnd(from peer: PeerID, at now: Instant, into out: inout Outbox<JSONRelayEvent>) {
+    public mutating func receiveEnd(from peer: PeerID, at now: Instant, into out: inout Outbox) {
         guard let client = clients[peer] else { return }
         part(from: client, .peerClosed, into: &out)
     }
 
     public mutating func disconnect(
-        _ peer: PeerID, reason: CloseReason, at now: Instant, into out: inout Outbox<JSONRelayEvent>
+        _ peer: PeerID, reason: CloseReason, at now: Instant, into out: inout Outbox
     ) {
         guard let client = clients[peer] else { return }
         forget(client, into: &out)
@@ -59,10 +59,10 @@ public struct JSONRelayEngine: StreamEngine {
 
     /// Nothing: what a slow reader may leave unread is bounded by whoever holds its queue.
     public mutating func writability(
-        of peer: PeerID, is writable: Bool, at now: Instant, into out: inout Outbox<JSONRelayEvent>
+        of peer: PeerID, is writable: Bool, at now: Instant, into out: inout Outbox
     ) {}
 
-    public mutating func advance(to now: Instant, into out: inout Outbox<JSONRelayEvent>) {
+    public mutating func advance(to now: Instant, into out: inout Outbox) {
         while let peer = deadlines.popDue(at: now) {
             guard let client = clients[peer] else { continue }
             client.watchedUntil = nil
@@ -77,12 +77,12 @@ public struct JSONRelayEngine: StreamEngine {
     public var nextDeadline: Instant? { deadlines.next }
 
     /// From now on connections get no first id; clients that have one play on.
-    public mutating func drain(at now: Instant, into out: inout Outbox<JSONRelayEvent>) {
+    public mutating func drain(at now: Instant, into out: inout Outbox) {
         isDraining = true
     }
 
     /// Tells every client that has an id, and parts from everybody.
-    public mutating func stop(at now: Instant, into out: inout Outbox<JSONRelayEvent>) {
+    public mutating func stop(at now: Instant, into out: inout Outbox) {
         isDraining = true
         for (_, client) in clients.all {
             if client.id != nil, configuration.errorReplies == .readme {
@@ -123,7 +123,7 @@ public struct JSONRelayEngine: StreamEngine {
     }
 
     private mutating func receive(
-        frame: ByteBuffer, from client: Client, at now: Instant, into out: inout Outbox<JSONRelayEvent>
+        frame: ByteBuffer, from client: Client, at now: Instant, into out: inout Outbox
     ) throws(WireError) {
         let rate = configuration.messageRate
         guard client.takeFrame(perSecond: rate, at: now) else {
@@ -145,12 +145,12 @@ public struct JSONRelayEngine: StreamEngine {
     }
 
     /// Ends a connection from this side.
-    mutating func part(from client: Client, _ reason: CloseReason, into out: inout Outbox<JSONRelayEvent>) {
+    mutating func part(from client: Client, _ reason: CloseReason, into out: inout Outbox) {
         forget(client, into: &out)
         out.close(client.peer, reason)
     }
 
-    private mutating func forget(_ client: Client, into out: inout Outbox<JSONRelayEvent>) {
+    private mutating func forget(_ client: Client, into out: inout Outbox) {
         if let id = client.id { free(id, of: client, into: &out) }
         client.isGone = true
         clients.remove(client.peer)

@@ -7,7 +7,7 @@ extension JSONRelayEngine {
     ///
     /// Looking whether an id is free and taking it are one step, so two who ask at the same moment cannot both get it.
     mutating func initialize(
-        _ client: Client, with message: IncomingMessage, into out: inout Outbox<JSONRelayEvent>
+        _ client: Client, with message: IncomingMessage, into out: inout Outbox
     ) throws(MessageRefusal) {
         if isDraining, client.id == nil { throw .goingDown }
         let id: ClientID
@@ -25,15 +25,15 @@ extension JSONRelayEngine {
     }
 
     /// Frees the client's id. The connection stays for a while: another INIT may follow.
-    mutating func leave(_ client: Client, at now: Instant, into out: inout Outbox<JSONRelayEvent>) {
+    mutating func leave(_ client: Client, at now: Instant, into out: inout Outbox) {
         if let id = client.id { free(id, of: client, into: &out) }
         client.phase = .leaving(since: now)
     }
 
-    mutating func free(_ id: ClientID, of client: Client, into out: inout Outbox<JSONRelayEvent>) {
+    mutating func free(_ id: ClientID, of client: Client, into out: inout Outbox) {
         holders[id] = nil
         client.phase = .unnamed
-        out.emit(.clientLeft(client.peer, id: id.description))
+        out.emit(JSONRelayEvent.clientLeft(client.peer, id: id.description))
     }
 
     /// The id that a connection goes by as long as it has taken none: nobody can reach it there, but it signs with it,
@@ -48,13 +48,13 @@ extension JSONRelayEngine {
     }
 
     private mutating func take(
-        _ id: ClientID, for client: Client, into out: inout Outbox<JSONRelayEvent>
+        _ id: ClientID, for client: Client, into out: inout Outbox
     ) throws(MessageRefusal) {
         let present = client.id
         if present == nil, configuration.maxClients > 0, holders.count >= configuration.maxClients { throw .serverFull }
         if let present { holders[present] = nil }
         holders[id] = client
         client.phase = .named(id)
-        out.emit(.clientNamed(client.peer, id: id.description, formerly: present?.description))
+        out.emit(JSONRelayEvent.clientNamed(client.peer, id: id.description, formerly: present?.description))
     }
 }

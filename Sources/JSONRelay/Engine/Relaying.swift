@@ -5,7 +5,7 @@ import RelayCore
 extension JSONRelayEngine {
     /// Passes a message to the client it names: the very frame that came, where that says what is to be said.
     mutating func relay(
-        _ message: IncomingMessage, from client: Client, into out: inout Outbox<JSONRelayEvent>
+        _ message: IncomingMessage, from client: Client, into out: inout Outbox
     ) throws(MessageRefusal) {
         if configuration.requireInit, client.id == nil { throw .notInitialized }
         let receiver = try holder(of: message.destination, in: message)

@@ -5,7 +5,7 @@ import RelayCore
 extension NetplayEngine {
     mutating func receiveOpening(
         _ received: ByteBuffer, from peer: PeerID, _ opening: Peer.Opening, at now: Instant,
-        into out: inout Outbox<Event>
+        into out: inout Outbox
     ) {
         var opening = opening
         // Usually all of it comes at once; then nothing is copied.
@@ -25,11 +25,11 @@ extension NetplayEngine {
             deadlines.schedule(peer, at: opening.deadline)
         }
         opening.bytes = ByteBuffer(bytes: bytes.readableBytesView)
-        peers[peer]?.phase = .opening(opening)
+        peers.update(peer) { $0.phase = .opening(opening) }
     }
 
     private mutating func open(
-        _ peer: PeerID, _ message: TunnelOpening, rest: ByteBuffer, at now: Instant, into out: inout Outbox<Event>
+        _ peer: PeerID, _ message: TunnelOpening, rest: ByteBuffer, at now: Instant, into out: inout Outbox
     ) {
         switch message {
         case .openSession:
@@ -45,21 +45,21 @@ extension NetplayEngine {
     }
 
     private mutating func openSession(
-        _ peer: PeerID, rest: ByteBuffer, at now: Instant, into out: inout Outbox<Event>
+        _ peer: PeerID, rest: ByteBuffer, at now: Instant, into out: inout Outbox
     ) {
         guard !isDraining else { return close(peer, .serverDraining, at: now, into: &out) }
         let id = unusedID()
         guard sessions.open(id, Session(owner: peer)) else { return close(peer, .sessionsFull, at: now, into: &out) }
         let owner = Peer.Owner(session: id, pingAt: now + configuration.pingInterval)
-        peers[peer]?.phase = .owner(owner)
+        peers.update(peer) { $0.phase = .owner(owner) }
         deadlines.schedule(peer, at: owner.pingAt)
         out.send(TunnelReply.sessionOpened(id).encoded, to: peer)
-        out.emit(.sessionOpened(peer, session: id))
+        out.emit(NetplayEvent.sessionOpened(peer, session: id))
         if rest.readableBytes > 0 { receiveWords(rest, from: peer, owner, at: now, into: &out) }
     }
 
     private mutating func join(
-        _ peer: PeerID, _ session: TunnelID, early: ByteBuffer, at now: Instant, into out: inout Outbox<Event>
+        _ peer: PeerID, _ session: TunnelID, early: ByteBuffer, at now: Instant, into out: inout Outbox
     ) {
         guard let address = peers[peer]?.endpoint.address else { return }
         guard let room = sessions[session], room.owner != nil else {
@@ -79,15 +79,15 @@ extension NetplayEngine {
             room.pending.insert(peer)
             room.unannounced.append(peer)
         }
-        peers[peer]?.phase = .pending(guest)
+        peers.update(peer) { $0.phase = .pending(guest) }
         deadlines.schedule(peer, at: now + configuration.linkTimeout)
-        out.emit(.guestWaiting(peer, session: session))
+        out.emit(NetplayEvent.guestWaiting(peer, session: session))
         if early.readableBytes > 0 { keepEarly(early, of: peer, into: &out) }
         announceGuests(of: session, into: &out)
     }
 
     /// Keeps what a guest says before its link exists; with enough kept, the rest stays in the network.
-    mutating func keepEarly(_ bytes: ByteBuffer, of peer: PeerID, into out: inout Outbox<Event>) {
+    mutating func keepEarly(_ bytes: ByteBuffer, of peer: PeerID, into out: inout Outbox) {
         early[peer, default: ByteBuffer()].writeImmutableBuffer(bytes)
         if let kept = early[peer]?.readableBytes, kept >= configuration.maxEarlyBytes { out.pause(peer) }
     }

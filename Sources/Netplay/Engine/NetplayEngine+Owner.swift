@@ -7,7 +7,7 @@ extension NetplayEngine {
     static let linksOpenedAtOnce = 8
 
     mutating func receiveWords(
-        _ received: ByteBuffer, from peer: PeerID, _ owner: Peer.Owner, at now: Instant, into out: inout Outbox<Event>
+        _ received: ByteBuffer, from peer: PeerID, _ owner: Peer.Owner, at now: Instant, into out: inout Outbox
     ) {
         var owner = owner
         owner.bytes.writeImmutableBuffer(received)
@@ -30,7 +30,7 @@ extension NetplayEngine {
         keep(owner, of: peer)
     }
 
-    mutating func ownerDue(_ peer: PeerID, _ owner: Peer.Owner, at now: Instant, into out: inout Outbox<Event>) {
+    mutating func ownerDue(_ peer: PeerID, _ owner: Peer.Owner, at now: Instant, into out: inout Outbox) {
         var owner = owner
         if let deadline = owner.queryDeadline, deadline <= now {
             return close(peer, .addressQueryTimeout, at: now, into: &out)
@@ -46,12 +46,12 @@ extension NetplayEngine {
         keep(owner, of: peer)
     }
 
-    mutating func removeOwner(_ peer: PeerID, _ owner: Peer.Owner, at now: Instant, into out: inout Outbox<Event>) {
+    mutating func removeOwner(_ peer: PeerID, _ owner: Peer.Owner, at now: Instant, into out: inout Outbox) {
         let waiting = sessions.update(owner.session) { session in
             session.owner = nil
             return session.pending
         }
-        out.emit(.hostLeft(peer, session: owner.session))
+        out.emit(NetplayEvent.hostLeft(peer, session: owner.session))
         for guest in waiting ?? [] {
             close(guest, .hostLeft, at: now, into: &out)
         }
@@ -59,7 +59,7 @@ extension NetplayEngine {
     }
 
     /// Tells the host of waiting guests, as many as it can take at once.
-    mutating func announceGuests(of id: TunnelID, into out: inout Outbox<Event>) {
+    mutating func announceGuests(of id: TunnelID, into out: inout Outbox) {
         guard let owner = sessions[id]?.owner else { return }
         let newlyAnnounced = sessions.update(id) { session in
             let room = max(0, Self.linksOpenedAtOnce - session.announced.count)
@@ -74,19 +74,19 @@ extension NetplayEngine {
         }
     }
 
-    mutating func closeIfEmpty(_ id: TunnelID, into out: inout Outbox<Event>) {
+    mutating func closeIfEmpty(_ id: TunnelID, into out: inout Outbox) {
         guard sessions[id]?.memberCount == 0 else { return }
         sessions.close(id)
-        out.emit(.sessionClosed(session: id))
+        out.emit(NetplayEvent.sessionClosed(session: id))
     }
 
     private mutating func keep(_ owner: Peer.Owner, of peer: PeerID) {
-        peers[peer]?.phase = .owner(owner)
+        peers.update(peer) { $0.phase = .owner(owner) }
         deadlines.schedule(peer, at: min(owner.pingAt, owner.queryDeadline ?? owner.pingAt))
     }
 
     private func answerAddressQuery(
-        for id: TunnelID, from peer: PeerID, _ owner: Peer.Owner, into out: inout Outbox<Event>
+        for id: TunnelID, from peer: PeerID, _ owner: Peer.Owner, into out: inout Outbox
     ) {
         let reply: TunnelReply
         if id == .none {

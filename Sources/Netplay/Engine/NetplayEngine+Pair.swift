@@ -4,7 +4,7 @@ import RelayCore
 /// A guest and its link: how they are joined, and how they part.
 extension NetplayEngine {
     mutating func link(
-        _ peer: PeerID, to id: TunnelID, rest: ByteBuffer, at now: Instant, into out: inout Outbox<Event>
+        _ peer: PeerID, to id: TunnelID, rest: ByteBuffer, at now: Instant, into out: inout Outbox
     ) {
         guard let guestPeer = guests[id], case .pending(let guest) = peers[guestPeer]?.phase,
             let guestAddress = peers[guestPeer]?.endpoint.address
@@ -17,23 +17,25 @@ extension NetplayEngine {
         }
         noLongerPending(guestPeer, guest, from: guestAddress)
         sessions.update(guest.session) { _ = $0.linkedGuests.insert(guestPeer) }
-        peers[guestPeer]?.phase = .linked(
-            Peer.Linked(partner: peer, id: id, session: guest.session, role: .guest)
-        )
-        peers[peer]?.phase = .linked(Peer.Linked(partner: guestPeer, id: id, session: guest.session, role: .link))
+        peers.update(guestPeer) {
+            $0.phase = .linked(Peer.Linked(partner: peer, id: id, session: guest.session, role: .guest))
+            $0.lastReceived = now
+        }
+        peers.update(peer) {
+            $0.phase = .linked(Peer.Linked(partner: guestPeer, id: id, session: guest.session, role: .link))
+        }
         deadlines.cancel(peer)
-        peers[guestPeer]?.lastReceived = now
         deadlines.schedule(guestPeer, at: now + configuration.idleTimeout)
         if let said = early.removeValue(forKey: guestPeer) { out.forward(said, to: peer) }
         if rest.readableBytes > 0 { out.forward(rest, to: guestPeer) }
         out.resume(guestPeer)
-        out.emit(.linked(guestPeer, link: peer, session: guest.session))
+        out.emit(NetplayEvent.linked(guestPeer, link: peer, session: guest.session))
         announceGuests(of: guest.session, into: &out)
     }
 
     /// One direction is over. Its end crosses behind what was forwarded; the other direction may finish.
     mutating func endDirection(
-        of peer: PeerID, _ link: Peer.Linked, at now: Instant, into out: inout Outbox<Event>
+        of peer: PeerID, _ link: Peer.Linked, at now: Instant, into out: inout Outbox
     ) {
         guard !link.hasEnded, case .linked(let partner) = peers[link.partner]?.phase else { return }
         if partner.hasEnded {
@@ -41,13 +43,15 @@ extension NetplayEngine {
         }
         var link = link
         link.hasEnded = true
-        peers[peer]?.lastReceived = now
-        peers[peer]?.phase = .linked(link)
+        peers.update(peer) {
+            $0.lastReceived = now
+            $0.phase = .linked(link)
+        }
         out.finish(link.partner)
         deadlines.schedule(link.role == .guest ? peer : link.partner, at: now + configuration.halfCloseTimeout)
     }
 
-    mutating func pairDue(_ guest: PeerID, _ link: Peer.Linked, at now: Instant, into out: inout Outbox<Event>) {
+    mutating func pairDue(_ guest: PeerID, _ link: Peer.Linked, at now: Instant, into out: inout Outbox) {
         guard let own = peers[guest], let partner = peers[link.partner], case .linked(let back) = partner.phase else {
             return
         }
@@ -63,7 +67,7 @@ extension NetplayEngine {
 
     mutating func removePending(
         _ peer: PeerID, _ guest: Peer.PendingGuest, from address: IPAddress, at now: Instant,
-        into out: inout Outbox<Event>
+        into out: inout Outbox
     ) {
         guests[guest.id] = nil
         early[peer] = nil
@@ -72,11 +76,11 @@ extension NetplayEngine {
         closeIfEmpty(guest.session, into: &out)
     }
 
-    mutating func removeLinked(_ peer: PeerID, _ link: Peer.Linked, at now: Instant, into out: inout Outbox<Event>) {
+    mutating func removeLinked(_ peer: PeerID, _ link: Peer.Linked, at now: Instant, into out: inout Outbox) {
         let guest = link.role == .guest ? peer : link.partner
         if guests.removeValue(forKey: link.id) != nil {
             sessions.update(link.session) { _ = $0.linkedGuests.remove(guest) }
-            out.emit(.pairEnded(guest, session: link.session))
+            out.emit(NetplayEvent.pairEnded(guest, session: link.session))
             closeIfEmpty(link.session, into: &out)
         }
         if peers[link.partner] != nil { close(link.partner, .partnerLeft, at: now, into: &out) }

@@ -13,8 +13,6 @@ public import RelayCore
 /// A pair has one idle clock for both directions. An end of stream crosses at once; the other direction may finish
 /// what it has to say. A guest that waits goes when its host goes; a pair outlives the host's control line.
 public struct NetplayEngine: StreamEngine {
-    public typealias Event = NetplayEvent
-
     var configuration: NetplayConfiguration
     var random: RandomSource
     var isDraining = false
@@ -36,7 +34,7 @@ public struct NetplayEngine: StreamEngine {
     }
 
     public mutating func connect(
-        _ peer: PeerID, from endpoint: Endpoint, at now: Instant, into out: inout Outbox<Event>
+        _ peer: PeerID, from endpoint: Endpoint, at now: Instant, into out: inout Outbox
     ) {
         let deadline = now + configuration.handshakeTimeout
         let phase = Peer.Phase.opening(Peer.Opening(deadline: deadline))
@@ -45,13 +43,15 @@ public struct NetplayEngine: StreamEngine {
     }
 
     public mutating func receive(
-        _ bytes: ByteBuffer, from peer: PeerID, at now: Instant, into out: inout Outbox<Event>
+        _ bytes: ByteBuffer, from peer: PeerID, at now: Instant, into out: inout Outbox
     ) {
-        guard let phase = peers[peer]?.phase else { return }
-        peers[peer]?.lastReceived = now
-        switch phase {
-        case .linked(let link):
-            out.forward(bytes, to: link.partner)
+        if let partner = peers.update(peer, { $0.hear(at: now) }) ?? nil {
+            out.forward(bytes, to: partner)
+            return
+        }
+        switch peers[peer]?.phase {
+        case .linked, nil:
+            break
         case .pending:
             keepEarly(bytes, of: peer, into: &out)
         case .opening(let opening):
@@ -61,7 +61,7 @@ public struct NetplayEngine: StreamEngine {
         }
     }
 
-    public mutating func receiveEnd(from peer: PeerID, at now: Instant, into out: inout Outbox<Event>) {
+    public mutating func receiveEnd(from peer: PeerID, at now: Instant, into out: inout Outbox) {
         guard case .linked(let link) = peers[peer]?.phase else {
             // Nobody but a linked peer has anything to read once it has stopped talking.
             if peers[peer] != nil { close(peer, .peerClosed, at: now, into: &out) }
@@ -71,13 +71,13 @@ public struct NetplayEngine: StreamEngine {
     }
 
     public mutating func disconnect(
-        _ peer: PeerID, reason: CloseReason, at now: Instant, into out: inout Outbox<Event>
+        _ peer: PeerID, reason: CloseReason, at now: Instant, into out: inout Outbox
     ) {
         remove(peer, at: now, into: &out)
     }
 
     public mutating func writability(
-        of peer: PeerID, is writable: Bool, at now: Instant, into out: inout Outbox<Event>
+        of peer: PeerID, is writable: Bool, at now: Instant, into out: inout Outbox
     ) {
         guard case .linked(let link) = peers[peer]?.phase else { return }
         if writable {
@@ -87,7 +87,7 @@ public struct NetplayEngine: StreamEngine {
         }
     }
 
-    public mutating func advance(to now: Instant, into out: inout Outbox<Event>) {
+    public mutating func advance(to now: Instant, into out: inout Outbox) {
         while let peer = deadlines.popDue(at: now) {
             switch peers[peer]?.phase {
             case .opening: close(peer, .openingTimeout, at: now, into: &out)
@@ -101,16 +101,17 @@ public struct NetplayEngine: StreamEngine {
 
     public var nextDeadline: Instant? { deadlines.next }
 
-    public mutating func drain(at now: Instant, into out: inout Outbox<Event>) {
+    public mutating func drain(at now: Instant, into out: inout Outbox) {
         isDraining = true
     }
 
-    public mutating func stop(at now: Instant, into out: inout Outbox<Event>) {
+    public mutating func stop(at now: Instant, into out: inout Outbox) {
         for (peer, _) in peers.all where peers[peer] != nil {
             close(peer, .serverStopping, at: now, into: &out)
         }
     }
 
+    /// Takes new settings; peers that are connected stay.
     public mutating func reconfigure(_ configuration: NetplayConfiguration) {
         self.configuration = configuration
         sessions.capacity = configuration.maxSessions
@@ -134,13 +135,13 @@ public struct NetplayEngine: StreamEngine {
     }
 
     /// Ends a connection for a reason of ours, and what hangs on it.
-    mutating func close(_ peer: PeerID, _ reason: CloseReason, at now: Instant, into out: inout Outbox<Event>) {
+    mutating func close(_ peer: PeerID, _ reason: CloseReason, at now: Instant, into out: inout Outbox) {
         out.close(peer, reason)
         remove(peer, at: now, into: &out)
     }
 
     /// Forgets a peer that has gone.
-    private mutating func remove(_ peer: PeerID, at now: Instant, into out: inout Outbox<Event>) {
+    private mutating func remove(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
         guard let gone = peers.remove(peer) else { return }
         deadlines.cancel(peer)
         switch gone.phase {

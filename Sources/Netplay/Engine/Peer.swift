@@ -52,6 +52,13 @@ struct Peer {
         var hasEnded = false
     }
 
+    /// Notes that bytes came. Of a linked peer, answers whom they are for.
+    mutating func hear(at now: Instant) -> PeerID? {
+        lastReceived = now
+        if case .linked(let link) = phase { return link.partner }
+        return nil
+    }
+
     enum Role: String {
         case guest
         case link
