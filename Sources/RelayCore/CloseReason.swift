@@ -13,7 +13,9 @@ public struct CloseReason: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(word): \(sentence)" }
 
     public static let peerClosed = CloseReason("peer_closed", "the peer closed the connection")
-    public static let connectionLost = CloseReason("connection_lost", "the network reported the connection lost")
+    public static func connectionLost(_ error: any Error) -> CloseReason {
+        CloseReason("connection_lost", "the network reported the connection lost: \(error)")
+    }
     public static let slowReader = CloseReason("slow_reader", "the peer does not read what is sent to it")
     public static let serverStopping = CloseReason("server_stopping", "the server is stopping")
     public static let serverDraining = CloseReason("server_draining", "the server takes no new rooms before it stops")

@@ -6,8 +6,9 @@ public struct DeadlineHeap {
     }
 
     private var heap: [Entry] = []
-    /// Where in `heap` a slot's entry is.
-    private var positions: [UInt32: Int] = [:]
+    /// Where in `heap` a slot's entry is; `absent` if nowhere.
+    private var positions: [UInt32] = []
+    private static let absent = UInt32.max
 
     public init() {}
 
@@ -18,25 +19,26 @@ public struct DeadlineHeap {
 
     /// The deadline of a peer.
     public subscript(peer: PeerID) -> Instant? {
-        guard let index = positions[peer.slot], heap[index].peer == peer else { return nil }
-        return heap[index].at
+        index(of: peer).map { heap[$0].at }
     }
 
     /// Sets or moves the deadline of a peer.
     public mutating func schedule(_ peer: PeerID, at instant: Instant) {
-        if let index = positions[peer.slot] {
-            heap[index] = Entry(at: instant, peer: peer)
-            siftUp(siftDown(index))
+        let entry = Entry(at: instant, peer: peer)
+        while positions.count <= Int(peer.slot) { positions.append(Self.absent) }
+        let position = positions[Int(peer.slot)]
+        if position != Self.absent {
+            heap[Int(position)] = entry
+            siftUp(siftDown(Int(position)))
         } else {
-            heap.append(Entry(at: instant, peer: peer))
-            positions[peer.slot] = heap.count - 1
+            heap.append(entry)
+            positions[Int(peer.slot)] = UInt32(heap.count - 1)
             siftUp(heap.count - 1)
         }
     }
 
     public mutating func cancel(_ peer: PeerID) {
-        guard let index = positions[peer.slot], heap[index].peer == peer else { return }
-        remove(at: index)
+        if let index = index(of: peer) { remove(at: index) }
     }
 
     /// Takes out a peer whose deadline is not after `now`, earliest first.
@@ -46,10 +48,16 @@ public struct DeadlineHeap {
         return first.peer
     }
 
+    private func index(of peer: PeerID) -> Int? {
+        guard peer.slot < positions.count, positions[Int(peer.slot)] != Self.absent else { return nil }
+        let index = Int(positions[Int(peer.slot)])
+        return heap[index].peer == peer ? index : nil
+    }
+
     private mutating func remove(at index: Int) {
         swap(index, heap.count - 1)
         let removed = heap.removeLast()
-        positions[removed.peer.slot] = nil
+        positions[Int(removed.peer.slot)] = Self.absent
         if index < heap.count { siftUp(siftDown(index)) }
     }
 
@@ -75,7 +83,7 @@ public struct DeadlineHeap {
 
     private mutating func swap(_ left: Int, _ right: Int) {
         heap.swapAt(left, right)
-        positions[heap[left].peer.slot] = left
-        positions[heap[right].peer.slot] = right
+        positions[Int(heap[left].peer.slot)] = UInt32(left)
+        positions[Int(heap[right].peer.slot)] = UInt32(right)
     }
 }

@@ -50,7 +50,7 @@ public struct EngineHarness<Engine: StreamEngine> {
     }
 
     /// The connection is lost.
-    public mutating func disconnect(_ peer: PeerID, reason: CloseReason = .connectionLost) {
+    public mutating func disconnect(_ peer: PeerID, reason: CloseReason = .peerClosed) {
         guard connected.contains(peer) else { return }
         engine.disconnect(peer, reason: reason, at: now, into: &outbox)
         forget(peer)

@@ -90,7 +90,7 @@ struct HostileTests {
             }
             engine.receiveEnd(from: stranger, at: .zero, into: &out)
             engine.writability(of: stranger, is: false, at: .zero, into: &out)
-            engine.disconnect(stranger, reason: .connectionLost, at: .zero, into: &out)
+            engine.disconnect(stranger, reason: .peerClosed, at: .zero, into: &out)
         }
         engine.advance(to: Instant(nanoseconds: .max), into: &out)
         #expect(out.isEmpty)

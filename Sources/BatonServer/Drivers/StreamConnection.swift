@@ -9,12 +9,13 @@ final class StreamConnection: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    /// Indirect where thousands of open connections should not carry the room that a few others need.
     private enum Stage {
         case connecting
-        case awaitingProxyHeader(ByteBuffer, timeout: Scheduled<Void>)
+        indirect case awaitingProxyHeader(ByteBuffer, timeout: Scheduled<Void>)
         case open(PeerID)
         /// The engine has parted from it: what was sent still leaves, what comes is thrown away.
-        case closing
+        indirect case closing(deadline: Scheduled<Void>?)
         case closed
     }
 
@@ -31,8 +32,7 @@ final class StreamConnection: ChannelDuplexHandler {
     private var wantsRead = false
     private var inputEnded = false
     private var finishes = false
-    private var failure: CloseReason?
-    private var linger: Scheduled<Void>?
+    private var failure: (any Error)?
 
     init(driver: StreamDriver, from endpoint: Endpoint) {
         self.driver = driver
@@ -98,20 +98,20 @@ final class StreamConnection: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        failure = CloseReason("connection_lost", "the network reported the connection lost: \(error)")
+        failure = error
         context.close(promise: nil)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         let last = stage
         stage = .closed
-        linger?.cancel()
         queue = SendQueue()
         if isAdmitted { driver.release(endpoint) }
         switch last {
-        case .open(let peer): driver.disconnect(peer, failure ?? .peerClosed)
+        case .open(let peer): driver.disconnect(peer, failure.map(CloseReason.connectionLost) ?? .peerClosed)
         case .awaitingProxyHeader(_, let timeout): timeout.cancel()
-        case .connecting, .closing, .closed: break
+        case .closing(let deadline): deadline?.cancel()
+        case .connecting, .closed: break
         }
     }
 
@@ -158,19 +158,22 @@ final class StreamConnection: ChannelDuplexHandler {
     /// would make the kernel throw away what was just sent.
     func close() {
         guard case .open = stage else { return }
-        stage = .closing
         let connection = NIOLoopBound(self, eventLoop: driver.eventLoop)
-        linger = driver.eventLoop.scheduleTask(in: TimeAmount(driver.settings.lingerTimeout)) {
+        let deadline = driver.eventLoop.scheduleTask(in: TimeAmount(driver.settings.lingerTimeout)) {
             connection.value.abort()
         }
+        stage = .closing(deadline: deadline)
         if queue.isEmpty { endClosing() }
         resumeReading()
     }
 
     /// Closes at once; what was queued is lost.
     func abort() {
-        if case .closed = stage { return }
-        stage = .closing
+        switch stage {
+        case .closed: return
+        case .closing: break
+        case .connecting, .awaitingProxyHeader, .open: stage = .closing(deadline: nil)
+        }
         context?.close(promise: nil)
     }
 

@@ -11,7 +11,7 @@ struct StreamListener {
     /// Small at first, since most connections say little at a time and each keeps one for its next read; what fills it
     /// makes it grow.
     private static var receiveAllocator: AdaptiveRecvByteBufferAllocator {
-        AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 256, maximum: 64 << 10)
+        AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 64, maximum: 64 << 10)
     }
 
     let driver: NIOLoopBound<StreamDriver>

@@ -1,23 +1,25 @@
-import NIOCore
+package import NIOCore
 
 /// Cuts a stream into frames: a length of 4 octets, big endian and signed, then as many octets of body.
 ///
 /// A frame that lies whole in the received bytes is a slice of them. Only a frame that was cut is gathered, in storage
 /// that grows with what has arrived and never with what a header announces.
-struct FrameReader {
+package struct FrameReader {
     /// The octets of a frame's header.
-    static let headerLength = 4
+    package static let headerLength = 4
 
     /// The start of a frame whose rest has not arrived.
     private var partial = ByteBuffer()
 
+    package init() {}
+
     /// Whether the stream has stopped in the middle of a frame.
-    var isInsideFrame: Bool { partial.readableBytes > 0 }
+    package var isInsideFrame: Bool { partial.readableBytes > 0 }
 
     /// Takes the next whole frame, header included, out of `input`; `nil` when `input` is used up.
     ///
     /// A header is judged as soon as it is complete. After an error the stream cannot be read any further.
-    mutating func next(from input: inout ByteBuffer, limit: Int) throws(WireError) -> ByteBuffer? {
+    package mutating func next(from input: inout ByteBuffer, limit: Int) throws(WireError) -> ByteBuffer? {
         if !isInsideFrame, let length = try Self.frameLength(input, limit: limit),
             let frame = input.readSlice(length: length)
         {

@@ -1,7 +1,7 @@
-import NIOCore
+package import NIOCore
 
 /// What a message is for: the four values of `payloadType`.
-enum MessageKind: Hashable, Sendable, CaseIterable {
+package enum MessageKind: Hashable, Sendable, CaseIterable {
     case initialize, message, error, close
 
     /// The word on the wire.
@@ -16,16 +16,16 @@ enum MessageKind: Hashable, Sendable, CaseIterable {
 }
 
 /// A frame from a client, checked and taken apart. Nothing is copied: its strings are places in the frame.
-struct IncomingMessage {
+package struct IncomingMessage {
     /// The whole frame, header included.
     let frame: ByteBuffer
-    let kind: MessageKind
+    package let kind: MessageKind
     /// `nil` if absent or JSON null.
-    let source: JSONString?
+    package let source: JSONString?
     /// `nil` if absent or JSON null.
-    let destination: JSONString?
+    package let destination: JSONString?
     /// Content under whichever name it came; `nil` if absent.
-    let payload: JSONValue?
+    package let payload: JSONValue?
     /// Whether the sender named content `payloadContent`.
     let usesReadmeName: Bool
     /// Whether the frame has the outgoing form: all members in order and not an octet besides. What it then says is
@@ -33,7 +33,7 @@ struct IncomingMessage {
     let isInOutgoingForm: Bool
 
     /// Reads a frame. `payloadContent` is another name for `payload` only if `readsReadmeName`.
-    init(_ frame: ByteBuffer, readsReadmeName: Bool) throws(WireError) {
+    package init(_ frame: ByteBuffer, readsReadmeName: Bool) throws(WireError) {
         let bytes = frame.readableBytesSpan
         self.frame = frame
         if let members = OutgoingForm(bytes) {
@@ -65,7 +65,7 @@ struct IncomingMessage {
     }
 
     /// A string's own UTF-8; a slice of the frame where nothing was escaped.
-    func decoded(_ string: JSONString) -> ByteBuffer {
+    package func decoded(_ string: JSONString) -> ByteBuffer {
         string.hasEscapes
             ? JSONText.decoded(frame.readableBytesSpan.extracting(string.range)) : slice(string.range)
     }

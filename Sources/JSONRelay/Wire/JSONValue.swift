@@ -1,7 +1,7 @@
 import NIOCore
 
 /// What stands at a place in a JSON text, by the offsets of its octets.
-enum JSONValue {
+package enum JSONValue {
     case string(JSONString)
     /// A number, `true` or `false`.
     case token(Range<Int>)
@@ -11,7 +11,7 @@ enum JSONValue {
 }
 
 /// A string in a JSON text, with what was seen while it was checked.
-struct JSONString {
+package struct JSONString {
     /// Its octets, without the quotes.
     var range: Range<Int>
     /// Whether it contains a backslash.

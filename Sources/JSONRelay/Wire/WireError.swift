@@ -1,5 +1,5 @@
 /// Why bytes that arrived cannot be understood. Each of these ends the connection.
-enum WireError: Error, Hashable, Sendable {
+package enum WireError: Error, Hashable, Sendable {
     case emptyFrame
     case negativeLength
     /// The header announces more than `limit` octets.
@@ -32,7 +32,7 @@ enum WireError: Error, Hashable, Sendable {
 }
 
 /// What is wrong with a text that should be JSON. The raw value finishes a sentence.
-enum JSONFault: String, CaseIterable, Sendable {
+package enum JSONFault: String, CaseIterable, Sendable {
     case unexpected = "unexpected character"
     case endsEarly = "the text ends early"
     case followed = "something follows the object"

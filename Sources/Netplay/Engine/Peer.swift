@@ -10,11 +10,13 @@ struct Peer {
     var phase: Phase
 
     /// opening -> owner | pending -> linked (guest) | linked (link)
+    ///
+    /// Most peers of a busy server are linked, so no other case takes room in the table.
     enum Phase {
         /// It has not said what it is.
-        case opening(Opening)
+        indirect case opening(Opening)
         /// The control connection of a host.
-        case owner(Owner)
+        indirect case owner(Owner)
         /// A guest whose host has not opened the link yet.
         case pending(PendingGuest)
         /// A guest or a host's link, joined to its partner.

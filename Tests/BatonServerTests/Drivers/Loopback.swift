@@ -10,7 +10,7 @@ import Testing
 
 /// One relay on a free loopback port.
 struct Loopback<Engine: StreamEngine>: Sendable {
-    let relay: StreamRelay<Engine>
+    let relay: StreamRelay
     let endpoint: Endpoint
 
     /// Starts a relay, hands it to `body`, and stops it.

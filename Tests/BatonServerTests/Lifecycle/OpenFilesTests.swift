@@ -17,7 +17,7 @@ extension LifecycleTests {
 
     /// A server that has no file descriptor left.
     @Suite(.enabled(if: FileManager.default.isExecutableFile(atPath: OpenFilesLimit.tool))) struct OpenFiles {
-        @Test(arguments: ["netplay", "json"])
+        @Test(arguments: ["netplay", "json", "admin"])
         func playGoesOnAndNewcomersAreServedLater(_ exhausted: String) async throws {
             try await withServer { server in
                 let admin = try await server.admin()
@@ -54,8 +54,10 @@ extension LifecycleTests {
                 async let health = admin.get("/livez").status
                 try await OpenFilesLimit.set(4096, for: server)
                 #expect(try await health == 200)
-                try await eventually("those who waited are served") {
-                    try await admin.status().relay(exhausted).peers >= 16
+                if exhausted != "admin" {
+                    try await eventually("those who waited are served") {
+                        try await admin.status().relay(exhausted).peers >= 16
+                    }
                 }
                 try await Tunnel.Host(at: host.address).join().play()
                 _ = try await JSONClient.named("carl", at: clients)

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 extension LifecycleTests {
     /// A process of the real executable, and what it writes, line by line.
@@ -26,16 +25,20 @@ extension LifecycleTests {
             process.arguments = arguments
             process.environment = environment
             if let directory { process.currentDirectoryURL = directory }
-            process.standardInput = FileHandle.nullDevice
-            process.standardOutput = Self.pipe(into: output)
-            process.standardError = Self.pipe(into: errors)
             process.terminationHandler = { [exits] process in
                 let status = process.terminationStatus
                 exits.append(process.terminationReason == .exit ? .code(status) : .signal(status))
                 exits.finish()
             }
+            let (output, errors) = (try LinePipe(into: output), try LinePipe(into: errors))
+            process.standardInput = FileHandle.nullDevice
+            process.standardOutput = output.writingEnd
+            process.standardError = errors.writingEnd
             self.process = process
             try process.run()
+            // With these closed, the pipes end when the child does.
+            try output.writingEnd.close()
+            try errors.writingEnd.close()
         }
 
         var identifier: Int32 { process.processIdentifier }
@@ -52,26 +55,6 @@ extension LifecycleTests {
             _ = try await output.complete("the end of standard output")
             _ = try await errors.complete("the end of standard error")
             return exit
-        }
-
-        private static func pipe(into lines: History<String>) -> Pipe {
-            let pipe = Pipe()
-            let rest = Mutex(Data())
-            pipe.fileHandleForReading.readabilityHandler = { handle in
-                let data = handle.availableData
-                rest.withLock { rest in
-                    rest += data
-                    while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-                        lines.append(String(decoding: rest[..<end], as: UTF8.self))
-                        rest = Data(rest[(end + 1)...])
-                    }
-                    guard data.isEmpty else { return }
-                    if !rest.isEmpty { lines.append(String(decoding: rest, as: UTF8.self)) }
-                    handle.readabilityHandler = nil
-                    lines.finish()
-                }
-            }
-            return pipe
         }
     }
 

@@ -49,9 +49,6 @@ extension LifecycleTests {
             try await inbox.take(.end, within: limit)
         }
 
-        /// Whether the stream goes on as far as this client has heard.
-        var isOpen: Bool { channel.isActive }
-
         func resumeReading() async throws {
             try await channel.setOption(.autoRead, value: true).get()
         }
