@@ -1,18 +1,29 @@
 import FuzzTargets
-import Glibc
 
-/// libFuzzer calls this with each input. Which target gets it, the environment says.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    chosen.run(Array(UnsafeBufferPointer(start: start, count: count)))
-    return 0
+/// libFuzzer with a target of ours; which one, the first argument says.
+@main
+struct Driver {
+    nonisolated static let target: FuzzTarget = {
+        guard let name = CommandLine.arguments.dropFirst().first, let target = FuzzTarget(rawValue: name) else {
+            preconditionFailure("usage: fuzz \(FuzzTarget.allCases.map(\.rawValue).joined(separator: "|")) [libFuzzer's]")
+        }
+        return target
+    }()
+
+    static func main() {
+        // libFuzzer takes the first argument for the program's name, and gets all behind our own.
+        var count = CommandLine.argc - 1
+        var arguments = CommandLine.unsafeArgv + 1
+        _ = runLibFuzzer(&count, &arguments) { start, count in
+            Driver.target.run(Array(UnsafeBufferPointer(start: start, count: count)))
+            return 0
+        }
+    }
 }
 
-private let chosen: FuzzTarget = {
-    let name = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? ""
-    guard let target = FuzzTarget(rawValue: name) else {
-        fputs("FUZZ_TARGET must be one of \(FuzzTarget.allCases.map(\.rawValue))\n", stderr)
-        exit(2)
-    }
-    return target
-}()
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runLibFuzzer(
+    _ count: UnsafeMutablePointer<CInt>,
+    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+    _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt

@@ -39,6 +39,9 @@ public struct IPAddress: Hashable, Sendable {
         high == 0 && low >> 32 == 0xFFFF ? UInt32(truncatingIfNeeded: low) : nil
     }
 
+    /// `::`, every address of a machine.
+    public static let anyIPv6 = IPAddress(high: 0, low: 0)
+
     public var isLoopback: Bool {
         if let ipv4 { return ipv4 >> 24 == 127 }
         return high == 0 && low == 1

@@ -42,8 +42,11 @@ struct Serve: AsyncParsableCommand {
         for warning in configuration.warnings {
             logger.warning("\(warning)", metadata: ["event": "configuration_warning"])
         }
-        if dev { FileHandle.standardOutput.write(Data(DevelopmentGuide.text(for: configuration).utf8)) }
-        try await Server(configuration, logger: logger, logLevel: level, reloading: load).run()
+        let server = Server(configuration, logger: logger, logLevel: level, reloading: load) { [dev] name, address in
+            guard dev, let command = DevelopmentGuide.command(for: name, at: address) else { return }
+            FileHandle.standardOutput.write(Data("try \(name): \(command)\n".utf8))
+        }
+        try await server.run()
     }
 }
 

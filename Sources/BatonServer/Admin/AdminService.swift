@@ -25,7 +25,12 @@ struct AdminService: Service {
             server: .http1(configuration: .init(idleTimeout: .seconds(30))),
             configuration: .init(address: .hostname("\(endpoint.address)", port: Int(endpoint.port)), serverName: "baton"),
             onServerRunning: { channel in
-                log.listening(on: channel.localAddress?.endpoint?.description ?? endpoint.description)
+                let bound = channel.localAddress?.endpoint ?? endpoint
+                try? await channel.eventLoop.submit {
+                    try channel.pipeline.syncOperations.addHandler(AcceptFailureHandler(log: log), position: .first)
+                }.get()
+                log.listening(on: bound)
+                context.onListening("admin", bound)
             },
             eventLoopGroupProvider: .shared(context.eventLoops),
             logger: Logger(label: "http") { _ in SwiftLogNoOpLogHandler() }

@@ -27,8 +27,12 @@ struct ListenerLog: Sendable {
         self.logger = logger
     }
 
-    func listening(on address: String) {
+    func listening(on address: Endpoint) {
         logger.notice("listening", metadata: ["event": "listening", "address": "\(address)"])
+    }
+
+    func noIPv6(_ endpoint: Endpoint) {
+        write(.warning, "this machine has no IPv6", "no_ipv6", peer: nil, endpoint, reason: nil)
     }
 
     func event(_ event: some EngineEvent, _ endpoint: Endpoint?) {

@@ -59,20 +59,3 @@ struct StreamListener {
         return try await bootstrap.bind(to: address).get()
     }
 }
-
-/// Tells of accepts that fail (no file descriptors left). The channel itself backs off and tries again; connections
-/// that exist are not touched.
-private final class AcceptFailureHandler: ChannelInboundHandler {
-    typealias InboundIn = Channel
-
-    private let log: ListenerLog
-
-    init(log: ListenerLog) {
-        self.log = log
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        log.acceptFailed(error)
-        context.fireErrorCaught(error)
-    }
-}

@@ -2,6 +2,11 @@ import Glibc
 import NIOCore
 import RelayCore
 
+extension IOError {
+    /// Whether a socket failed because the kernel has IPv6 switched off.
+    var meansNoIPv6: Bool { errnoCode == EAFNOSUPPORT || errnoCode == EADDRNOTAVAIL }
+}
+
 extension BatonError {
     /// Why an address cannot be listened on, in words that say what to do about it.
     static func binding(_ endpoint: Endpoint, for protocolName: String, _ error: any Error) -> BatonError {

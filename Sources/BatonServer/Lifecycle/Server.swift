@@ -1,8 +1,9 @@
 package import Logging
 import NIOCore
 import NIOPosix
-import RelayCore
+package import RelayCore
 import ServiceLifecycle
+import UnixSignals
 
 /// One server: every relay its configuration asks for, the admin listener, and what signals do to them.
 package struct Server: Sendable {
@@ -13,11 +14,16 @@ package struct Server: Sendable {
     private let loadConfiguration: ConfigurationLoader
     private let logger: Logger
     private let logLevel: LogLevel
+    private let onListening: @Sendable (String, Endpoint) -> Void
 
-    /// `logLevel` is what `logger`'s handler looks at; a reload may change it.
+    /// `logLevel` is what `logger`'s handler looks at; a reload may change it. `onListening` is told protocol and address
+    /// of every listener that is bound.
     package init(
-        _ configuration: Configuration, logger: Logger, logLevel: LogLevel, reloading load: @escaping ConfigurationLoader
+        _ configuration: Configuration, logger: Logger, logLevel: LogLevel,
+        reloading load: @escaping ConfigurationLoader,
+        onListening: @escaping @Sendable (String, Endpoint) -> Void = { _, _ in }
     ) {
+        self.onListening = onListening
         self.configuration = configuration
         self.logger = logger
         self.logLevel = logLevel
@@ -39,7 +45,9 @@ package struct Server: Sendable {
 
     private func serve(on eventLoops: any EventLoopGroup) async throws {
         let desk = AdmissionDesk(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
-        let context = RelayContext(eventLoops: eventLoops, desk: desk, logger: logger)
+        let context = RelayContext(
+            eventLoops: eventLoops, desk: desk, logger: logger, onListening: onListening
+        )
         let services: [(any Relay)?] = try await [
             JSONService(configuration, context: context),
             NetplayService(configuration, context: context),
@@ -52,15 +60,18 @@ package struct Server: Sendable {
             logLevel.current = configuration.log.level
             for relay in relays { try await relay.reconfigure(configuration) }
         }
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         for relay in relays { try await relay.start() }
         let overview = Overview(relays: relays, desk: desk, phase: phase, reloader: reloader)
         let admins: [any Service] = (configuration.admin?.listen ?? []).map { endpoint in
             AdminService(endpoint, token: configuration.admin?.token, overview: overview, context: context)
         }
-        let signals = SignalService(relays: relays, phase: phase, reloader: reloader, logger: logger)
+        let control = SignalService(
+            signals: signals, relays: relays, phase: phase, reloader: reloader, logger: logger
+        )
         let members = (relays + admins).map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         let last = ServiceGroupConfiguration.ServiceConfiguration(
-            service: signals, successTerminationBehavior: .gracefullyShutdownGroup
+            service: control, successTerminationBehavior: .gracefullyShutdownGroup
         )
         try await ServiceGroup(configuration: .init(services: members + [last], logger: Self.silent)).run()
         logger.notice("stopped", metadata: ["event": "stopped"])

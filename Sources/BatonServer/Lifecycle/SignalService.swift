@@ -6,6 +6,8 @@ import UnixSignals
 ///
 /// The server stops when this service returns.
 struct SignalService: Service {
+    /// Made before the first listener, so that no signal finds the process unprepared.
+    let signals: UnixSignalsSequence
     let relays: [any Relay]
     let phase: ServerPhase
     let reloader: Reloader
@@ -20,7 +22,6 @@ struct SignalService: Service {
     }
 
     func run() async throws {
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let (steps, later) = AsyncStream.makeStream(of: Step.self)
         try await withThrowingTaskGroup { group in
             group.addTask {

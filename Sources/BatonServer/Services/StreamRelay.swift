@@ -12,10 +12,11 @@ final class StreamRelay: Sendable {
     private let driver: NIOLoopBound<StreamDriver>
     private let settings: StreamSettings
     private let log: ListenerLog
+    private let onListening: @Sendable (String, Endpoint) -> Void
     private let channels = Mutex<[any Channel]>([])
 
     /// How long a stop waits for the last bytes to leave.
-    private static var farewell: Duration { .seconds(2) }
+    private static var farewell: Duration { .milliseconds(500) }
 
     init(
         name: String, endpoints: [Endpoint], settings: StreamSettings, context: RelayContext,
@@ -28,6 +29,7 @@ final class StreamRelay: Sendable {
         self.eventLoop = eventLoop
         self.settings = settings
         self.log = log
+        onListening = context.onListening
         driver = try await eventLoop.submit {
             let driver = StreamDriver(
                 engine: makeEngine(), settings: settings, desk: desk, log: log, eventLoop: eventLoop
@@ -43,7 +45,11 @@ final class StreamRelay: Sendable {
                 let address = try SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port))
                 let channel = try await listener.bind(address)
                 channels.withLock { $0.append(channel) }
-                log.listening(on: channel.localAddress?.endpoint?.description ?? endpoint.description)
+                let bound = channel.localAddress?.endpoint ?? endpoint
+                log.listening(on: bound)
+                onListening(name, bound)
+            } catch let error as IOError where error.meansNoIPv6 && endpoint.address == .anyIPv6 && endpoints.count > 1 {
+                log.noIPv6(endpoint)
             } catch {
                 await closeListeners()
                 throw BatonError.binding(endpoint, for: name, error)
@@ -107,4 +113,6 @@ struct RelayContext: Sendable {
     var eventLoops: any EventLoopGroup
     var desk: AdmissionDesk
     var logger: Logger
+    /// Told of every listener that is bound: protocol and address.
+    var onListening: @Sendable (String, Endpoint) -> Void = { _, _ in }
 }

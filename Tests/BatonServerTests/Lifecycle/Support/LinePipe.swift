@@ -9,7 +9,9 @@ extension LifecycleTests {
 
         init(into lines: History<String>) throws {
             var ends: [Int32] = [-1, -1]
-            guard pipe2(&ends, O_CLOEXEC) == 0 else { throw IOError(errnoCode: errno, reason: "pipe2") }
+            guard pipe(&ends) == 0 else { throw IOError(errnoCode: errno, reason: "pipe") }
+            // Another child that kept an end open would keep this pipe from ending.
+            for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
             writingEnd = FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
             NIOPipeBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .channelInitializer { channel in
