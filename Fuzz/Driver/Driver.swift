@@ -14,11 +14,15 @@ struct Driver {
         // libFuzzer takes the first argument for the program's name, and gets all behind our own.
         var count = CommandLine.argc - 1
         var arguments = CommandLine.unsafeArgv + 1
-        _ = runLibFuzzer(&count, &arguments) { start, count in
-            Driver.target.run(Array(UnsafeBufferPointer(start: start, count: count)))
-            return 0
-        }
+        _ = runLibFuzzer(&count, &arguments, testOneInput)
     }
+}
+
+/// libFuzzer's own main function, which is linked though it never runs, wants this name.
+@_cdecl("LLVMFuzzerTestOneInput")
+func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    Driver.target.run(Array(UnsafeBufferPointer(start: start, count: count)))
+    return 0
 }
 
 @_silgen_name("LLVMFuzzerRunDriver")
