@@ -1,24 +1,26 @@
 import FuzzTargets
+import Glibc
 
-/// libFuzzer with a target of ours; which one, the first argument says.
+/// libFuzzer with a target of ours; which one, the environment says, for libFuzzer starts itself again with arguments
+/// of its own.
 @main
 struct Driver {
-    nonisolated static let target: FuzzTarget = {
-        guard let name = CommandLine.arguments.dropFirst().first, let target = FuzzTarget(rawValue: name) else {
-            preconditionFailure("usage: fuzz \(FuzzTarget.allCases.map(\.rawValue).joined(separator: "|")) [libFuzzer's]")
+    static let target: FuzzTarget = {
+        let name = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? ""
+        guard let target = FuzzTarget(rawValue: name) else {
+            preconditionFailure("FUZZ_TARGET must be one of \(FuzzTarget.allCases.map(\.rawValue))")
         }
         return target
     }()
 
     static func main() {
-        // libFuzzer takes the first argument for the program's name, and gets all behind our own.
-        var count = CommandLine.argc - 1
-        var arguments = CommandLine.unsafeArgv + 1
+        var count = CommandLine.argc
+        var arguments = CommandLine.unsafeArgv
         _ = runLibFuzzer(&count, &arguments, testOneInput)
     }
 }
 
-/// libFuzzer's own main function, which is linked though it never runs, wants this name.
+/// Feeds the target one input. libFuzzer's own main function, which is linked though it never runs, wants this name.
 @_cdecl("LLVMFuzzerTestOneInput")
 func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     Driver.target.run(Array(UnsafeBufferPointer(start: start, count: count)))

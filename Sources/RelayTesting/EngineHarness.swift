@@ -15,6 +15,8 @@ public struct EngineHarness<Engine: StreamEngine> {
     public private(set) var paused: Set<PeerID> = []
     /// Connections that exist.
     public private(set) var connected: Set<PeerID> = []
+    /// Peers that have sent FIN.
+    public private(set) var ended: Set<PeerID> = []
     private var unwritable: Set<PeerID> = []
     private var table = PeerTable<Void>()
     private var delivered: [PeerID: ByteBuffer] = [:]
@@ -39,12 +41,14 @@ public struct EngineHarness<Engine: StreamEngine> {
     }
 
     public mutating func receive(_ bytes: ByteBuffer, from peer: PeerID) {
+        precondition(!ended.contains(peer), "\(peer) said something after its end")
         engine.receive(bytes, from: peer, at: now, into: &outbox)
         drain()
     }
 
     /// The peer sends FIN.
     public mutating func end(_ peer: PeerID) {
+        ended.insert(peer)
         engine.receiveEnd(from: peer, at: now, into: &outbox)
         drain()
     }

@@ -31,7 +31,7 @@ public struct StreamScript {
                 let source = peers[Int(rest.popFirst() ?? 0) % peers.count]
                 receive(prefix + (heard[source] ?? []).suffix(12), peer, &harness)
             case (10, let peer?):
-                if harness.connected.contains(peer) { harness.end(peer) }
+                if canTalk(peer, harness) { harness.end(peer) }
             case (11, let peer?):
                 harness.disconnect(peer)
             case (12, let peer?):
@@ -58,7 +58,11 @@ public struct StreamScript {
     }
 
     private func receive<Engine: StreamEngine>(_ bytes: [UInt8], _ peer: PeerID, _ harness: inout EngineHarness<Engine>) {
-        guard harness.connected.contains(peer), !harness.paused.contains(peer), !bytes.isEmpty else { return }
+        guard canTalk(peer, harness), !harness.paused.contains(peer), !bytes.isEmpty else { return }
         harness.receive(bytes, from: peer)
+    }
+
+    private func canTalk<Engine: StreamEngine>(_ peer: PeerID, _ harness: EngineHarness<Engine>) -> Bool {
+        harness.connected.contains(peer) && !harness.ended.contains(peer)
     }
 }

@@ -19,11 +19,8 @@ final class StreamConnection: ChannelDuplexHandler {
         case closed
     }
 
+    // Small things stand together, without gaps: there are thousands of connections.
     private(set) var endpoint: Endpoint
-    private let driver: StreamDriver
-    private var context: ChannelHandlerContext?
-    private var stage = Stage.connecting
-    private var queue = SendQueue()
     private var isAdmitted = false
     private var isChannelWritable = true
     private var isWritable = true
@@ -32,6 +29,10 @@ final class StreamConnection: ChannelDuplexHandler {
     private var wantsRead = false
     private var inputEnded = false
     private var finishes = false
+    private var stage = Stage.connecting
+    private let driver: StreamDriver
+    private var context: ChannelHandlerContext?
+    private var queue = SendQueue()
     private var failure: (any Error)?
 
     init(driver: StreamDriver, from endpoint: Endpoint) {

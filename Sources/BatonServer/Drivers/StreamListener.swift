@@ -11,7 +11,7 @@ struct StreamListener {
     /// Small at first, since most connections say little at a time and each keeps one for its next read; what fills it
     /// makes it grow.
     private static var receiveAllocator: AdaptiveRecvByteBufferAllocator {
-        AdaptiveRecvByteBufferAllocator(minimum: 64, initial: 64, maximum: 64 << 10)
+        AdaptiveRecvByteBufferAllocator(minimum: 32, initial: 32, maximum: 64 << 10)
     }
 
     let driver: NIOLoopBound<StreamDriver>
@@ -35,10 +35,6 @@ struct StreamListener {
                 .tcpOption(.init(rawValue: TCP_USER_TIMEOUT)),
                 value: SocketOptionValue(clamping: settings.userTimeout.wholeNanoseconds / 1_000_000)
             )
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.recvAllocator, value: Self.receiveAllocator)
-            .childChannelOption(.maxMessagesPerRead, value: 2)
-            .childChannelOption(.writeBufferWaterMark, value: Self.waterMark)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AcceptFailureHandler(log: log))
@@ -46,7 +42,13 @@ struct StreamListener {
             }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    guard let endpoint = channel.remoteAddress?.endpoint else { throw ChannelError.ioOnClosedChannel }
+                    guard let endpoint = channel.remoteAddress?.endpoint, let options = channel.syncOptions else {
+                        throw ChannelError.ioOnClosedChannel
+                    }
+                    try options.setOption(.allowRemoteHalfClosure, value: true)
+                    try options.setOption(.recvAllocator, value: Self.receiveAllocator)
+                    try options.setOption(.maxMessagesPerRead, value: 2)
+                    try options.setOption(.writeBufferWaterMark, value: Self.waterMark)
                     try channel.pipeline.syncOperations.addHandler(
                         StreamConnection(driver: driver.value, from: endpoint)
                     )

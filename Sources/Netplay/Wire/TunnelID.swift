@@ -2,15 +2,20 @@ import RelayCore
 
 /// Names a session or a guest of the tunnel: 12 random bytes, never all zero.
 public struct TunnelID: Hashable, Sendable {
-    /// The first 8 bytes, most significant first.
-    let high: UInt64
-    /// The last 4 bytes, most significant first.
-    let low: UInt32
+    // In words of 4 bytes, so that an identifier takes no more than its 12.
+    private let first: UInt32
+    private let second: UInt32
+    private let third: UInt32
 
+    /// `high` are the first 8 bytes and `low` the last 4, most significant first.
     init(high: UInt64, low: UInt32) {
-        self.high = high
-        self.low = low
+        first = UInt32(truncatingIfNeeded: high >> 32)
+        second = UInt32(truncatingIfNeeded: high)
+        third = low
     }
+
+    var high: UInt64 { UInt64(first) << 32 | UInt64(second) }
+    var low: UInt32 { third }
 
     /// All zero: "none".
     static let none = TunnelID(high: 0, low: 0)
