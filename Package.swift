@@ -63,12 +63,14 @@ let package = Package(
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RelayTesting"], swiftSettings: strict),
         .testTarget(name: "RelayCoreTests", dependencies: ["RelayCore", "RelayTesting"], swiftSettings: strict),
-        .testTarget(name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(name: "NetplayTests", dependencies: ["Netplay", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
             dependencies: [
-                "BatonServer", "CLinuxNet", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "baton", nioCore, nioPosix,
+                "BatonServer", "CLinuxNet", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "baton", nioCore,
+                nioPosix,
                 logging,
             ],
             swiftSettings: strict

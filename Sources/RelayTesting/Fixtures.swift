@@ -8,6 +8,7 @@ public enum Fixtures {
 
     /// Decodes one fixture file, named by its path under `Tests/Fixtures`.
     public static func load<Content: Decodable>(_ type: Content.Type, from path: String) throws -> Content {
-        try JSONDecoder().decode(type, from: Data(contentsOf: root.appending(path: "Tests/Fixtures").appending(path: path)))
+        try JSONDecoder().decode(
+            type, from: Data(contentsOf: root.appending(path: "Tests/Fixtures").appending(path: path)))
     }
 }

@@ -57,7 +57,8 @@ public struct StreamScript {
         return Array(rest.prefix(count))
     }
 
-    private func receive<Engine: StreamEngine>(_ bytes: [UInt8], _ peer: PeerID, _ harness: inout EngineHarness<Engine>) {
+    private func receive<Engine: StreamEngine>(_ bytes: [UInt8], _ peer: PeerID, _ harness: inout EngineHarness<Engine>)
+    {
         guard canTalk(peer, harness), !harness.paused.contains(peer), !bytes.isEmpty else { return }
         harness.receive(bytes, from: peer)
     }

@@ -19,7 +19,8 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Serve everything that needs no privilege on 127.0.0.1, without a file.")
     var dev = false
 
-    @Option(help: "Least severe level to log: \(Configuration.Log.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Option(
+        help: "Least severe level to log: \(Configuration.Log.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
     var logLevel: Configuration.Log.Level?
 
     @Option(help: "How log lines look: \(Configuration.Log.Format.allCases.map(\.rawValue).joined(separator: ", ")).")

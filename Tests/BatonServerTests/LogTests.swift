@@ -22,7 +22,9 @@ struct LogTests {
 
     @Test func textPutsWhoBeforeWhat() {
         let text = line(.text) {
-            $0.info("gone", metadata: ["event": "left", "reason": "idle", "peer": "3.0", "protocol": "json", "extra": "1 2"])
+            $0.info(
+                "gone",
+                metadata: ["event": "left", "reason": "idle", "peer": "3.0", "protocol": "json", "extra": "1 2"])
         }
         #expect(text.hasSuffix(" info gone protocol=json peer=3.0 reason=idle extra=\"1 2\" event=left\n"))
     }

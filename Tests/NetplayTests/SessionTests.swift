@@ -70,7 +70,8 @@ struct SessionTests {
         }
         let guestAnswer = Message.address + guestID + mapped + [203, 0, 113, 9]
         #expect(answer(guestID) == guestAnswer)
-        #expect(answer(sixID) == Message.address + sixID + [0x20, 1, 0x0D, 0xB8] + [UInt8](repeating: 0, count: 11) + [5])
+        #expect(
+            answer(sixID) == Message.address + sixID + [0x20, 1, 0x0D, 0xB8] + [UInt8](repeating: 0, count: 11) + [5])
         #expect(answer(Message.none) == Message.address + Message.none + mapped + [198, 51, 100, 1])
         let unknown = Message.address + [UInt8](repeating: 0, count: 28)
         #expect(answer([UInt8](repeating: 3, count: 12)) == unknown)

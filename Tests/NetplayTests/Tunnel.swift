@@ -21,7 +21,8 @@ struct Tunnel {
     }
 
     /// A guest that has asked to join.
-    mutating func guest(of session: [UInt8], saying early: [UInt8] = [], from address: String = "203.0.113.1") -> PeerID {
+    mutating func guest(of session: [UInt8], saying early: [UInt8] = [], from address: String = "203.0.113.1") -> PeerID
+    {
         let peer = harness.connect(from: address)
         harness.receive(Message.session + session + early, from: peer)
         return peer

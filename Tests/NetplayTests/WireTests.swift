@@ -61,7 +61,8 @@ struct WireTests {
     @Test func replies() throws {
         let guest = try id(buffer("tunnel_link_notice"))
         let loopback = try #require(IPAddress("127.0.0.1"))
-        #expect(try TunnelReply.sessionOpened(id(buffer("tunnel_session_reply"))).encoded == buffer("tunnel_session_reply"))
+        #expect(
+            try TunnelReply.sessionOpened(id(buffer("tunnel_session_reply"))).encoded == buffer("tunnel_session_reply"))
         #expect(try TunnelReply.guestWaits(guest).encoded == buffer("tunnel_link_notice"))
         #expect(try TunnelReply.address(guest, loopback).encoded == buffer("tunnel_addr_reply_v4"))
         #expect(try TunnelReply.address(.none, IPAddress("::1")).encoded == buffer("tunnel_addr_reply_v6"))

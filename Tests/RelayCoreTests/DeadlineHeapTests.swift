@@ -7,7 +7,9 @@ struct DeadlineHeapTests {
 
     @Test func popsInOrderOfTime() {
         var heap = DeadlineHeap()
-        for (slot, seconds) in [(0, 5), (1, 1), (2, 3)] { heap.schedule(peer(UInt32(slot)), at: .zero + .seconds(seconds)) }
+        for (slot, seconds) in [(0, 5), (1, 1), (2, 3)] {
+            heap.schedule(peer(UInt32(slot)), at: .zero + .seconds(seconds))
+        }
         #expect(heap.next == .zero + .seconds(1))
         #expect(heap.popDue(at: .zero + .seconds(3)) == peer(1))
         #expect(heap.popDue(at: .zero + .seconds(3)) == peer(2))

@@ -23,7 +23,8 @@ struct AdminService: Service {
         let application = Application(
             router: router(),
             server: .http1(configuration: .init(idleTimeout: .seconds(30))),
-            configuration: .init(address: .hostname("\(endpoint.address)", port: Int(endpoint.port)), serverName: "baton"),
+            configuration: .init(
+                address: .hostname("\(endpoint.address)", port: Int(endpoint.port)), serverName: "baton"),
             onServerRunning: { channel in
                 let bound = channel.localAddress?.endpoint ?? endpoint
                 try? await channel.eventLoop.submit {

@@ -14,7 +14,8 @@ struct BearerToken<Context: RequestContext>: RouterMiddleware {
         guard let expected else { return try await next(request, context) }
         let presented = request.headers[.authorization] ?? ""
         let scheme = "bearer "
-        guard presented.lowercased().hasPrefix(scheme), Self.equal(Array(presented.utf8.dropFirst(scheme.utf8.count)), expected)
+        guard presented.lowercased().hasPrefix(scheme),
+            Self.equal(Array(presented.utf8.dropFirst(scheme.utf8.count)), expected)
         else {
             return Response(status: .unauthorized, headers: [.wwwAuthenticate: "Bearer realm=\"baton\""])
         }

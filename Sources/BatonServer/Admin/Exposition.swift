@@ -15,8 +15,10 @@ struct Exposition {
 
     private mutating func server(_ overview: Overview) {
         family("baton_build_info", "gauge", "The version that runs.", [([("version", BatonVersion.current)], 1)])
-        family("baton_ready", "gauge", "1 while new rooms are taken.", [([], overview.phase.current == .running ? 1 : 0)])
-        family("baton_admitted_connections", "gauge", "Connections of all protocols.", [([], overview.desk.connections)])
+        family(
+            "baton_ready", "gauge", "1 while new rooms are taken.", [([], overview.phase.current == .running ? 1 : 0)])
+        family(
+            "baton_admitted_connections", "gauge", "Connections of all protocols.", [([], overview.desk.connections)])
         let reloads = overview.reloader.results
         family(
             "baton_config_reloads_total", "counter", "Reloads of the configuration, by result.",
@@ -38,7 +40,9 @@ struct Exposition {
         family("baton_peers", "gauge", "Connected peers.", each { $0.peers })
         family("baton_rooms", "gauge", "Rooms that exist.", each { $0.rooms })
         family("baton_queued_bytes", "gauge", "Bytes waiting for slow readers.", each { $0.queuedBytes })
-        family("baton_connections_opened_total", "counter", "Connections admitted.", each { $0.counters.connectionsOpened })
+        family(
+            "baton_connections_opened_total", "counter", "Connections admitted.", each { $0.counters.connectionsOpened }
+        )
         family(
             "baton_connections_closed_total", "counter", "Connections ended, by reason.",
             each(by: "reason") { $0.closed }
@@ -47,13 +51,18 @@ struct Exposition {
             "baton_connections_refused_total", "counter", "Connections turned away, by reason.",
             each(by: "reason") { $0.refused }
         )
-        family("baton_received_bytes_total", "counter", "Bytes received from peers.", each { $0.counters.bytesReceived })
-        family("baton_relayed_bytes_total", "counter", "Bytes passed from peer to peer.", each { $0.counters.bytesRelayed })
+        family(
+            "baton_received_bytes_total", "counter", "Bytes received from peers.", each { $0.counters.bytesReceived })
+        family(
+            "baton_relayed_bytes_total", "counter", "Bytes passed from peer to peer.", each { $0.counters.bytesRelayed }
+        )
         family(
             "baton_relayed_messages_total", "counter", "Messages (or reads) passed from peer to peer.",
             each { $0.counters.messagesRelayed }
         )
-        family("baton_answered_bytes_total", "counter", "Bytes the server said itself.", each { $0.counters.bytesAnswered })
+        family(
+            "baton_answered_bytes_total", "counter", "Bytes the server said itself.", each { $0.counters.bytesAnswered }
+        )
         family("baton_events_total", "counter", "Events of the protocols, by name.", each(by: "event") { $0.events })
     }
 
@@ -67,7 +76,8 @@ struct Exposition {
     private typealias Sample = (labels: [(String, String)], value: Int)
 
     private mutating func family(
-        _ name: String, _ kind: String, _ help: String, _ samples: [(labels: [(String, String)], value: some BinaryInteger)]
+        _ name: String, _ kind: String, _ help: String,
+        _ samples: [(labels: [(String, String)], value: some BinaryInteger)]
     ) {
         guard !samples.isEmpty else { return }
         lines += "# HELP \(name) \(help)\n# TYPE \(name) \(kind)\n"

@@ -44,7 +44,8 @@ struct ListenerLog: Sendable {
     }
 
     func refused(_ endpoint: Endpoint, _ refusal: Admission.Refusal) {
-        write(.info, "a connection was turned away", "connection_refused", peer: nil, endpoint, reason: refusal.rawValue)
+        write(
+            .info, "a connection was turned away", "connection_refused", peer: nil, endpoint, reason: refusal.rawValue)
     }
 
     func refused(_ endpoint: Endpoint?, _ reason: CloseReason) {

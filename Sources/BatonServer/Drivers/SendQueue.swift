@@ -19,7 +19,8 @@ struct SendQueue {
         guard bytes < limits.bytes, frames.count < limits.frames else { return false }
         bytes += frame.readableBytes
         // A small slice must not keep a large read alive for as long as the peer likes.
-        frames.append(frame.storageCapacity > 2 * frame.readableBytes ? ByteBuffer(bytes: frame.readableBytesView) : frame)
+        frames.append(
+            frame.storageCapacity > 2 * frame.readableBytes ? ByteBuffer(bytes: frame.readableBytesView) : frame)
         return true
     }
 

@@ -20,7 +20,10 @@ final class StreamDriver {
     private var unflushed: [StreamConnection] = []
     private var timer: (at: Instant, task: Scheduled<Void>)?
 
-    init(engine: any StreamEngine, settings: StreamSettings, desk: AdmissionDesk, log: ListenerLog, eventLoop: any EventLoop) {
+    init(
+        engine: any StreamEngine, settings: StreamSettings, desk: AdmissionDesk, log: ListenerLog,
+        eventLoop: any EventLoop
+    ) {
         self.engine = engine
         self.settings = settings
         self.desk = desk

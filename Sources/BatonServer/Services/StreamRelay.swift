@@ -48,7 +48,8 @@ final class StreamRelay: Sendable {
                 let bound = channel.localAddress?.endpoint ?? endpoint
                 log.listening(on: bound)
                 onListening(name, bound)
-            } catch let error as IOError where error.meansNoIPv6 && endpoint.address == .anyIPv6 && endpoints.count > 1 {
+            } catch let error as IOError where error.meansNoIPv6 && endpoint.address == .anyIPv6 && endpoints.count > 1
+            {
                 log.noIPv6(endpoint)
             } catch {
                 await closeListeners()

@@ -33,7 +33,9 @@ extension TunnelID: CustomStringConvertible {
     /// The 16 characters of standard Base64 by which RetroArch's command line and lobbies name a session.
     public var description: String {
         let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
-        let bits = [high >> 40, high >> 16 & 0xFFFFFF, (high & 0xFFFF) << 8 | UInt64(low >> 24), UInt64(low & 0xFFFFFF)]
+        let bits = [
+            high >> 40, high >> 16 & 0xFFFFFF, (high & 0xFFFF) << 8 | UInt64(low >> 24), UInt64(low & 0xFFFFFF),
+        ]
         return String(
             bits.flatMap { group in
                 stride(from: UInt64(18), through: 0, by: -6).map { alphabet[Int(group >> $0 & 0x3F)] }

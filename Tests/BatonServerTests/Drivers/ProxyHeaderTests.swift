@@ -51,7 +51,8 @@ struct ProxyHeaderTests {
         let six =
             Self.signature + [0x21, 0x21, 0, 36, 0x20, 1, 0x0D, 0xB8] + [UInt8](repeating: 0, count: 11) + [7]
             + [UInt8](repeating: 0, count: 16) + [0x12, 0x67, 0x14, 0xB4]
-        let withExtra = Self.signature + [0x21, 0x11, 0, 15, 203, 0, 113, 7, 192, 0, 2, 1, 0x12, 0x67, 0x14, 0xB4, 4, 0, 0]
+        let withExtra =
+            Self.signature + [0x21, 0x11, 0, 15, 203, 0, 113, 7, 192, 0, 2, 1, 0x12, 0x67, 0x14, 0xB4, 4, 0, 0]
         let local = Self.signature + [0x20, 0, 0, 0]
         for (bytes, expected) in try [
             (four, endpoint("203.0.113.7", 4711)), (six, endpoint("2001:db8::7", 4711)),
@@ -75,7 +76,8 @@ struct ProxyHeaderTests {
     @Test func anyBytesAreSurvived() {
         var random = RandomSource.seeded(5)
         for _ in 0..<20_000 {
-            let tail = (0..<Int.random(in: 0...80, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let tail = (0..<Int.random(in: 0...80, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random)
+            }
             let head = [[], Self.signature, Array("PROXY ".utf8)].randomElement(using: &random) ?? []
             _ = try? decode(head + tail)
         }
