@@ -280,7 +280,7 @@ def limit(protocol, prefix=(), environment=None, start_seconds=20, patience=5):
 
 
 class Load:
-    """The load generator, driven by its lines (load.c tells which)."""
+    """The load generator, driven by its lines (load/main.c tells which)."""
 
     def __init__(self, words):
         self.log = scratch() / f"{next(_logs)}-load.log"

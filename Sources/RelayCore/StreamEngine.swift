@@ -9,6 +9,10 @@ public protocol StreamEngine: SendableMetatype {
     /// A connection was accepted. `peer` stays valid until `disconnect` or until the engine closes it.
     mutating func connect(_ peer: PeerID, from: Endpoint, at now: Instant, into out: inout Outbox)
 
+    /// What somebody is told whose connection is not admitted; `nil` where the protocol has no words for it. He is no
+    /// peer: nothing else will be heard of him.
+    mutating func words(for refusal: Admission.Refusal) -> ByteBuffer?
+
     /// Bytes arrived, in stream order, cut anywhere.
     mutating func receive(_ bytes: ByteBuffer, from peer: PeerID, at now: Instant, into out: inout Outbox)
 
@@ -38,6 +42,10 @@ public protocol StreamEngine: SendableMetatype {
 
     /// A copy of what is going on, for people to look at.
     func rooms(at now: Instant) -> [RoomSnapshot]
+}
+
+extension StreamEngine {
+    public mutating func words(for refusal: Admission.Refusal) -> ByteBuffer? { nil }
 }
 
 /// A room as an operator sees it, whatever the protocol calls it.

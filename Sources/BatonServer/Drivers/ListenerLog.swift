@@ -57,7 +57,8 @@ struct ListenerLog: Sendable {
     }
 
     private func write(
-        _ level: Logger.Level, _ message: String, _ event: String, peer: PeerID?, _ endpoint: Endpoint?, reason: String?
+        _ level: Logger.Level, _ message: @autoclosure () -> String, _ event: String, peer: PeerID?,
+        _ endpoint: Endpoint?, reason: String?
     ) {
         guard logger.logLevel <= level, let suppressed = takeAllowance() else { return }
         var metadata: Logger.Metadata = ["event": "\(event)"]
@@ -65,7 +66,7 @@ struct ListenerLog: Sendable {
         if let endpoint { metadata["address"] = "\(endpoint)" }
         if let reason { metadata["reason"] = "\(reason)" }
         if suppressed > 0 { metadata["suppressed_lines"] = "\(suppressed)" }
-        logger.log(level: level, "\(message)", metadata: metadata)
+        logger.log(level: level, "\(message())", metadata: metadata)
     }
 
     /// How many lines were left out before this one; `nil` if this one is too.

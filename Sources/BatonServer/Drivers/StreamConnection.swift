@@ -181,10 +181,16 @@ final class StreamConnection: ChannelDuplexHandler {
     // MARK: Within
 
     private func open() {
-        guard let peer = driver.admit(self, from: endpoint) else { return abort() }
-        isAdmitted = true
-        stage = .open(peer)
-        driver.connect(peer, from: endpoint)
+        do throws(Admission.Refusal) {
+            let peer = try driver.admit(self, from: endpoint)
+            isAdmitted = true
+            stage = .open(peer)
+            driver.connect(peer, from: endpoint)
+        } catch {
+            // Said and gone: waiting for its end would let a flood hold the sockets that it was refused.
+            if let words = driver.words(for: error) { context?.writeAndFlush(wrapOutboundOut(words), promise: nil) }
+            abort()
+        }
     }
 
     private func receiveProxyHeader(_ bytes: ByteBuffer, after before: ByteBuffer, _ timeout: Scheduled<Void>) {

@@ -33,18 +33,22 @@ final class StreamDriver {
 
     // MARK: What happens on connections
 
-    /// A connection whose peer is known wants in; `nil` if it is turned away.
-    func admit(_ connection: StreamConnection, from endpoint: Endpoint) -> PeerID? {
+    /// A connection whose address is known wants in.
+    func admit(_ connection: StreamConnection, from endpoint: Endpoint) throws(Admission.Refusal) -> PeerID {
         do throws(Admission.Refusal) {
             try desk.admit(endpoint.address, at: .now)
         } catch {
             counters.refused.count(error.rawValue)
             log.refused(endpoint, error)
-            return nil
+            throw error
         }
         counters.connectionsOpened += 1
         openSockets += 1
         return connections.insert { _ in connection }
+    }
+
+    func words(for refusal: Admission.Refusal) -> ByteBuffer? {
+        engine.words(for: refusal)
     }
 
     func connect(_ peer: PeerID, from endpoint: Endpoint) {

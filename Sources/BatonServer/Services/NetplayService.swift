@@ -7,10 +7,17 @@ struct NetplayService: Relay {
 
     var name: String { relay.name }
 
+    /// A paused sender that hangs up leaves its whole receive buffer, which is read at once: all of it must have room.
+    static var settings: StreamSettings {
+        var settings = StreamSettings()
+        settings.queue = SendQueue.Limits(bytes: 4 * settings.receiveBuffer, frames: 1 << 16)
+        return settings
+    }
+
     /// `nil` without the section.
     init?(_ configuration: Configuration, context: RelayContext) async throws {
         guard let section = configuration.netplay else { return nil }
-        var settings = StreamSettings()
+        var settings = Self.settings
         settings.proxySources = section.proxyProtocolFrom
         settings.userTimeout = section.userTimeout
         relay = try await StreamRelay(

@@ -1,5 +1,5 @@
-import NIOCore
-import RelayCore
+public import NIOCore
+public import RelayCore
 
 /// What the relay tells a client that asked for something it does not get.
 extension JSONRelayEngine {
@@ -18,6 +18,23 @@ extension JSONRelayEngine {
             kind: .error, destination: .plain(id.bytes), payload: .plain(ByteBuffer(string: text)),
             hasReadmeName: wantsReadmeName(client))
         out.send(message.frame(), to: client.peer)
+    }
+
+    /// An ERROR for somebody who is not let in. He has no id, so it is addressed to one made up.
+    public mutating func words(for refusal: Admission.Refusal) -> ByteBuffer? {
+        guard configuration.errorReplies == .readme else { return nil }
+        let text =
+            switch refusal {
+            case .banned: "Banned"
+            case .serverFull: "Server full"
+            case .addressFull, .prefixFull: "Too many connections from your address"
+            case .tooFast: "Too many new connections from your address"
+            }
+        let id = ClientID(from: &random)
+        let message = OutgoingMessage(
+            kind: .error, destination: .plain(id.bytes), payload: .plain(ByteBuffer(string: text)),
+            hasReadmeName: configuration.readmeNames == .always)
+        return message.frame()
     }
 
     private func isAnswered(_ refusal: MessageRefusal, hasID: Bool) -> Bool {

@@ -43,6 +43,17 @@ struct JSONDriverTests {
         }
     }
 
+    @Test func whoIsNotLetInIsToldWhy() async throws {
+        let ban = BanList.Ban(prefix: try #require(IPPrefix("127.0.0.3")), until: nil, reason: "test")
+        let engine: @Sendable () -> JSONRelayEngine = { JSONRelayEngine(configuration: .init()) }
+        try await Loopback<JSONRelayEngine>.with(bans: BanList([ban]), makeEngine: engine) { relay in
+            let banned = try await relay.connect(from: "127.0.0.3")
+            #expect(try await banned.readFrame().contains(#""payload":"Banned""#))
+            #expect(try await banned.readToEnd().isEmpty)
+            try? await banned.close()
+        }
+    }
+
     @Test func slowReaderIsDroppedAndNobodyElseDelayed() async throws {
         var settings = StreamSettings()
         settings.queue = SendQueue.Limits(bytes: 64 << 10, frames: 512)

@@ -49,6 +49,18 @@ struct Loopback<Engine: StreamEngine>: Sendable {
     }
 }
 
+extension Loopback {
+    /// Waits until many looks in a row have found nothing new received.
+    func untilQuiet() async throws {
+        var (received, looks) = (UInt64(0), 0)
+        while looks < 500 {
+            let now = try await relay.status().counters.bytesReceived
+            looks = now > received ? 0 : looks + 1
+            received = now
+        }
+    }
+}
+
 extension SocketAddress {
     /// `127.0.0.1:5300` or `[::1]:5300`.
     fileprivate init?(listener text: String?) {
@@ -75,8 +87,8 @@ extension Loopback<NetplayEngine> {
     }
 
     static func tunnel(
-        settings: StreamSettings = StreamSettings(), limits: Admission.Limits = .init(), bans: BanList = BanList(),
-        address: String = "127.0.0.1", _ configuration: NetplayConfiguration = .init(),
+        settings: StreamSettings = NetplayService.settings, limits: Admission.Limits = .init(),
+        bans: BanList = BanList(), address: String = "127.0.0.1", _ configuration: NetplayConfiguration = .init(),
         _ body: (Loopback) async throws -> Void
     ) async throws {
         try await with(

@@ -84,7 +84,7 @@ struct ProxyHeaderTests {
     }
 
     @Test func tunnelSeesTheAddressTheProxyNames() async throws {
-        var settings = StreamSettings()
+        var settings = NetplayService.settings
         settings.proxySources = [try #require(IPPrefix("127.0.0.1"))]
         try await Loopback<NetplayEngine>.tunnel(settings: settings) { tunnel in
             let host = try await tunnel.connect()

@@ -90,6 +90,8 @@ struct TunnelDriverTests {
             let bulk = Self.pattern(6 << 20)
             pair.guest.post(ByteBuffer(bytes: bulk))
             pair.guest.channel.close(mode: .output, promise: nil)
+            // Until the server has stopped reading, and then its kernel has the rest and the end.
+            try await tunnel.untilQuiet()
             try await pair.link.setReading(true)
             #expect(try await pair.link.readToEnd() == bulk)
             try await pair.close()
