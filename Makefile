@@ -41,8 +41,8 @@ fuzz:
 ## sanitize: all tests under ThreadSanitizer and then AddressSanitizer
 sanitize:
 	scripts/setup build
-	swift test --sanitize thread --scratch-path .build-thread
-	swift test --sanitize address --scratch-path .build-address
+	SANITIZED=1 swift test --sanitize thread --scratch-path .build-thread
+	SANITIZED=1 swift test --sanitize address --scratch-path .build-address
 
 clean:
 	rm -rf .build .build-* Benchmarks/build

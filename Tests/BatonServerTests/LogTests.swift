@@ -1,6 +1,6 @@
 import Foundation
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 import Testing
 
 @testable import BatonServer
@@ -8,16 +8,18 @@ import Testing
 @Suite("Log lines")
 struct LogTests {
     private final class Lines: Sendable {
-        let all = Mutex<[String]>([])
+        let all = NIOLockedValueBox<[String]>([])
     }
 
     private func line(_ format: Configuration.Log.Format, _ body: (Logger) -> Void) -> String {
         let lines = Lines()
         let logger = Logger(label: "test") { _ in
-            LineLogHandler(format: format, level: LogLevel(.info)) { line in lines.all.withLock { $0.append(line) } }
+            LineLogHandler(format: format, level: LogLevel(.info)) { line in
+                lines.all.withLockedValue { $0.append(line) }
+            }
         }
         body(logger)
-        return lines.all.withLock { $0.joined() }
+        return lines.all.withLockedValue { $0.joined() }
     }
 
     @Test func textPutsWhoBeforeWhat() {
@@ -50,11 +52,11 @@ struct LogTests {
         let level = LogLevel(.warning)
         let lines = Lines()
         let logger = Logger(label: "test") { _ in
-            LineLogHandler(format: .text, level: level) { line in lines.all.withLock { $0.append(line) } }
+            LineLogHandler(format: .text, level: level) { line in lines.all.withLockedValue { $0.append(line) } }
         }
         logger.info("hidden")
         level.current = .debug
         logger.debug("shown")
-        #expect(lines.all.withLock { $0.count } == 1)
+        #expect(lines.all.withLockedValue { $0.count } == 1)
     }
 }

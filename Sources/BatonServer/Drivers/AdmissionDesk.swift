@@ -1,20 +1,20 @@
+import NIOConcurrencyHelpers
 import RelayCore
-import Synchronization
 
 /// The one desk at which connections of all protocols are admitted.
 ///
 /// It is asked when a connection begins and ends, never for a packet, so a lock costs nothing that matters.
 final class AdmissionDesk: Sendable {
-    private let admission: Mutex<Admission>
+    private let admission: NIOLockedValueBox<Admission>
 
     init(limits: Admission.Limits, bans: BanList) {
         var admission = Admission(limits: limits)
         admission.setBans(bans)
-        self.admission = Mutex(admission)
+        self.admission = NIOLockedValueBox(admission)
     }
 
     func admit(_ address: IPAddress, at now: Instant) throws(Admission.Refusal) {
-        let refusal = admission.withLock { admission -> Admission.Refusal? in
+        let refusal = admission.withLockedValue { admission -> Admission.Refusal? in
             do throws(Admission.Refusal) {
                 try admission.admit(address, at: now)
                 return nil
@@ -26,16 +26,16 @@ final class AdmissionDesk: Sendable {
     }
 
     func release(_ address: IPAddress, at now: Instant) {
-        admission.withLock { $0.release(address, at: now) }
+        admission.withLockedValue { $0.release(address, at: now) }
     }
 
     /// Takes new limits and bans for connections to come.
     func reconfigure(limits: Admission.Limits, bans: BanList) {
-        admission.withLock { admission in
+        admission.withLockedValue { admission in
             admission.limits = limits
             admission.setBans(bans)
         }
     }
 
-    var connections: Int { admission.withLock { $0.connections } }
+    var connections: Int { admission.withLockedValue { $0.connections } }
 }

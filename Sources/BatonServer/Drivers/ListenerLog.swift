@@ -1,6 +1,6 @@
 import Logging
+import NIOConcurrencyHelpers
 import RelayCore
-import Synchronization
 
 /// Turns what a listener tells into log lines, a bounded number of them.
 ///
@@ -15,7 +15,7 @@ struct ListenerLog: Sendable {
     }
 
     private final class State: Sendable {
-        let allowance = Mutex(Allowance())
+        let allowance = NIOLockedValueBox(Allowance())
     }
 
     private let logger: Logger
@@ -71,7 +71,7 @@ struct ListenerLog: Sendable {
 
     /// How many lines were left out before this one; `nil` if this one is too.
     private func takeAllowance() -> Int? {
-        state.allowance.withLock { allowance in
+        state.allowance.withLockedValue { allowance in
             guard allowance.bucket.take(at: .now, rate: Self.rate) else {
                 allowance.suppressed += 1
                 return nil

@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Where the server is in its life: running, then draining, then stopping; never back.
 final class ServerPhase: Sendable {
@@ -10,16 +10,16 @@ final class ServerPhase: Sendable {
         static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
     }
 
-    private let phase = Mutex(Phase.running)
+    private let phase = NIOLockedValueBox(Phase.running)
     private let start = ContinuousClock.now
 
-    var current: Phase { phase.withLock { $0 } }
+    var current: Phase { phase.withLockedValue { $0 } }
 
     /// How long the server has been up.
     var uptime: Duration { ContinuousClock.now - start }
 
     /// Goes on to a later phase.
     func enter(_ next: Phase) {
-        phase.withLock { $0 = max($0, next) }
+        phase.withLockedValue { $0 = max($0, next) }
     }
 }

@@ -1,5 +1,5 @@
 import Logging
-import Synchronization
+import NIOConcurrencyHelpers
 
 /// Reads the configuration again while the server runs, and takes over what can be. A file with an error changes
 /// nothing.
@@ -10,7 +10,7 @@ final class Reloader: Sendable {
         var failures: UInt64 = 0
     }
 
-    private let state: Mutex<(running: Configuration, results: Results)>
+    private let state: NIOLockedValueBox<(running: Configuration, results: Results)>
     /// What listeners and the like were made from; it holds until a restart.
     private let start: Configuration
     private let load: Server.ConfigurationLoader
@@ -21,7 +21,7 @@ final class Reloader: Sendable {
         running: Configuration, load: @escaping Server.ConfigurationLoader, logger: Logger,
         apply: @escaping @Sendable (Configuration) async throws -> Void
     ) {
-        state = Mutex((running, Results()))
+        state = NIOLockedValueBox((running, Results()))
         start = running
         self.load = load
         self.apply = apply
@@ -29,15 +29,15 @@ final class Reloader: Sendable {
     }
 
     /// The configuration in force.
-    var running: Configuration { state.withLock { $0.running } }
+    var running: Configuration { state.withLockedValue { $0.running } }
 
-    var results: Results { state.withLock { $0.results } }
+    var results: Results { state.withLockedValue { $0.results } }
 
     func reload() async {
         do {
             let configuration = try load()
             try await apply(configuration)
-            state.withLock { state in
+            state.withLockedValue { state in
                 state.running = configuration
                 state.results.successes += 1
             }
@@ -50,7 +50,7 @@ final class Reloader: Sendable {
                 )
             }
         } catch {
-            state.withLock { $0.results.failures += 1 }
+            state.withLockedValue { $0.results.failures += 1 }
             logger.error(
                 "the configuration was not reloaded, the old one stays in force: \(error)",
                 metadata: ["event": "reload_failed"]

@@ -1,8 +1,8 @@
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import RelayCore
 import ServiceLifecycle
-import Synchronization
 
 /// What every relay over TCP does: its listeners, its driver on its event loop, and the way in for control.
 final class StreamRelay: Sendable {
@@ -13,7 +13,7 @@ final class StreamRelay: Sendable {
     private let settings: StreamSettings
     private let log: ListenerLog
     private let onListening: @Sendable (String, Endpoint) -> Void
-    private let channels = Mutex<[any Channel]>([])
+    private let channels = NIOLockedValueBox<[any Channel]>([])
 
     /// How long a stop waits for the last bytes to leave.
     private static var farewell: Duration { .milliseconds(500) }
@@ -44,7 +44,7 @@ final class StreamRelay: Sendable {
             do {
                 let address = try SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port))
                 let channel = try await listener.bind(address)
-                channels.withLock { $0.append(channel) }
+                channels.withLockedValue { $0.append(channel) }
                 let bound = channel.localAddress?.endpoint ?? endpoint
                 log.listening(on: bound)
                 onListening(name, bound)
@@ -88,7 +88,7 @@ final class StreamRelay: Sendable {
 
     func status() async throws -> RelayStatus {
         let (driver, name) = (driver, name)
-        let listeners = channels.withLock { $0.compactMap { $0.localAddress?.endpoint?.description } }
+        let listeners = channels.withLockedValue { $0.compactMap { $0.localAddress?.endpoint?.description } }
         return try await eventLoop.submit {
             RelayStatus(
                 name: name, listeners: listeners, peers: driver.value.peerCount, rooms: driver.value.engine.roomCount,
@@ -103,7 +103,7 @@ final class StreamRelay: Sendable {
     }
 
     private func closeListeners() async {
-        for channel in channels.withLock({ $0 }) {
+        for channel in channels.withLockedValue({ $0 }) {
             try? await channel.close()
         }
     }

@@ -1,4 +1,4 @@
-import Synchronization
+import NIOConcurrencyHelpers
 
 extension LifecycleTests {
     /// Things that happen one after the other, kept for those who ask later and told to those who wait.
@@ -9,14 +9,14 @@ extension LifecycleTests {
             var followers: [AsyncStream<Element>.Continuation] = []
         }
 
-        private let state = Mutex(State())
+        private let state = NIOLockedValueBox(State())
 
-        var all: [Element] { state.withLock { $0.elements } }
+        var all: [Element] { state.withLockedValue { $0.elements } }
 
-        var isFinished: Bool { state.withLock { $0.isFinished } }
+        var isFinished: Bool { state.withLockedValue { $0.isFinished } }
 
         func append(_ element: Element) {
-            state.withLock { state in
+            state.withLockedValue { state in
                 state.elements.append(element)
                 for follower in state.followers { follower.yield(element) }
             }
@@ -24,7 +24,7 @@ extension LifecycleTests {
 
         /// Nothing more will happen.
         func finish() {
-            state.withLock { state in
+            state.withLockedValue { state in
                 state.isFinished = true
                 for follower in state.followers { follower.finish() }
                 state.followers = []
@@ -34,7 +34,7 @@ extension LifecycleTests {
         /// Everything so far, then everything to come.
         func follow() -> AsyncStream<Element> {
             let (stream, continuation) = AsyncStream.makeStream(of: Element.self)
-            state.withLock { state in
+            state.withLockedValue { state in
                 for element in state.elements { continuation.yield(element) }
                 if state.isFinished { continuation.finish() } else { state.followers.append(continuation) }
             }
