@@ -13,7 +13,7 @@ test:
 	scripts/setup test
 	swift build --build-tests
 	scripts/interop/all
-	swift test --skip-build
+	swift test --skip-build --disable-xctest
 
 ## check: format, warnings, file sizes, fixtures, documents, budgets
 check:
@@ -41,8 +41,8 @@ fuzz:
 ## sanitize: all tests under ThreadSanitizer and then AddressSanitizer
 sanitize:
 	scripts/setup build
-	SANITIZED=1 swift test --sanitize thread --scratch-path .build-thread
-	SANITIZED=1 swift test --sanitize address --scratch-path .build-address
+	SANITIZED=1 swift test --disable-xctest --sanitize thread --scratch-path .build-thread
+	SANITIZED=1 swift test --disable-xctest --sanitize address --scratch-path .build-address
 
 clean:
 	rm -rf .build .build-* Benchmarks/build
