@@ -69,10 +69,6 @@ final class StreamConnection: ChannelDuplexHandler {
         }
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
-        driver.flush()
-    }
-
     func read(context: ChannelHandlerContext) {
         if isPaused {
             wantsRead = true

@@ -19,6 +19,10 @@ final class StreamDriver {
     private var connections = PeerTable<StreamConnection>()
     private var unflushed: [StreamConnection] = []
     private var timer: (at: Instant, task: Scheduled<Void>)?
+    /// Made once, so that handing it to the event loop allocates nothing.
+    private lazy var flushTask: @Sendable () -> Void = { [driver = NIOLoopBound(self, eventLoop: eventLoop)] in
+        driver.value.flush()
+    }
 
     init(
         engine: any StreamEngine, settings: StreamSettings, desk: AdmissionDesk, log: ListenerLog,
@@ -65,7 +69,6 @@ final class StreamDriver {
     func receiveEnd(from peer: PeerID) {
         engine.receiveEnd(from: peer, at: .now, into: &outbox)
         drainOutbox()
-        flush()
     }
 
     func writability(of peer: PeerID, is writable: Bool) {
@@ -80,7 +83,6 @@ final class StreamDriver {
         log.closed(peer, connection.endpoint, reason)
         engine.disconnect(peer, reason: reason, at: .now, into: &outbox)
         drainOutbox()
-        flush()
     }
 
     /// The socket of an admitted connection is closed; it no longer counts.
@@ -89,12 +91,14 @@ final class StreamDriver {
         desk.release(endpoint.address, at: .now)
     }
 
+    /// Sees to it that what a connection was given is written before the event loop waits again: once for all that
+    /// one wakeup brought, so that many reads and then many writes find their code and data warm.
     func needsFlush(_ connection: StreamConnection) {
+        if unflushed.isEmpty { eventLoop.execute(flushTask) }
         unflushed.append(connection)
     }
 
-    /// Writes what was forwarded since the last call; once per burst of reads.
-    func flush() {
+    private func flush() {
         // Flushing can change writability, which can make more to write.
         while let connection = unflushed.popLast() {
             connection.flush()
@@ -116,13 +120,11 @@ final class StreamDriver {
     func beginDrain() {
         engine.drain(at: .now, into: &outbox)
         drainOutbox()
-        flush()
     }
 
     func stop() {
         engine.stop(at: .now, into: &outbox)
         drainOutbox()
-        flush()
         timer?.task.cancel()
         timer = nil
     }
@@ -197,6 +199,5 @@ final class StreamDriver {
         timer = nil
         engine.advance(to: .now, into: &outbox)
         drainOutbox()
-        flush()
     }
 }
