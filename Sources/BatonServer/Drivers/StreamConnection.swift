@@ -33,7 +33,6 @@ final class StreamConnection: ChannelDuplexHandler {
     private let driver: StreamDriver
     private var context: ChannelHandlerContext?
     private var queue = SendQueue()
-    private var failure: (any Error)?
 
     init(driver: StreamDriver, from endpoint: Endpoint) {
         self.driver = driver
@@ -95,7 +94,10 @@ final class StreamConnection: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        failure = error
+        if case .open(let peer) = stage {
+            stage = .closing(deadline: nil)
+            driver.disconnect(peer, .connectionLost(error))
+        }
         context.close(promise: nil)
     }
 
@@ -105,7 +107,7 @@ final class StreamConnection: ChannelDuplexHandler {
         queue = SendQueue()
         if isAdmitted { driver.release(endpoint) }
         switch last {
-        case .open(let peer): driver.disconnect(peer, failure.map(CloseReason.connectionLost) ?? .peerClosed)
+        case .open(let peer): driver.disconnect(peer, .peerClosed)
         case .awaitingProxyHeader(_, let timeout): timeout.cancel()
         case .closing(let deadline): deadline?.cancel()
         case .connecting, .closed: break

@@ -127,6 +127,9 @@ final class StreamDriver {
         drainOutbox()
         timer?.task.cancel()
         timer = nil
+        flush()
+        // It holds the driver, and nobody is left to write to.
+        flushTask = {}
     }
 
     /// Changes the engine from outside: new settings.

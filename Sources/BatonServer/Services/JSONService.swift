@@ -2,10 +2,8 @@ import JSONRelay
 import RelayCore
 
 /// The JSON relay as a service: section `json` of the configuration.
-struct JSONService: Relay {
-    private let relay: StreamRelay
-
-    var name: String { relay.name }
+struct JSONService: StreamService {
+    let relay: StreamRelay
 
     /// `nil` without the section.
     init?(_ configuration: Configuration, context: RelayContext) async throws {
@@ -18,12 +16,6 @@ struct JSONService: Relay {
             JSONRelayEngine(configuration: section.relay)
         }
     }
-
-    func start() async throws { try await relay.start() }
-    func run() async throws { try await relay.run() }
-    func beginDrain() async throws { try await relay.beginDrain() }
-    func status() async throws -> RelayStatus { try await relay.status() }
-    func rooms() async throws -> [RoomSnapshot] { try await relay.rooms() }
 
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.json else { return }

@@ -2,10 +2,8 @@ import Netplay
 import RelayCore
 
 /// The netplay tunnel as a service: section `netplay` of the configuration.
-struct NetplayService: Relay {
-    private let relay: StreamRelay
-
-    var name: String { relay.name }
+struct NetplayService: StreamService {
+    let relay: StreamRelay
 
     /// A paused sender that hangs up leaves its whole receive buffer, which is read at once: all of it must have room.
     static var settings: StreamSettings {
@@ -26,12 +24,6 @@ struct NetplayService: Relay {
             NetplayEngine(configuration: section.tunnel)
         }
     }
-
-    func start() async throws { try await relay.start() }
-    func run() async throws { try await relay.run() }
-    func beginDrain() async throws { try await relay.beginDrain() }
-    func status() async throws -> RelayStatus { try await relay.status() }
-    func rooms() async throws -> [RoomSnapshot] { try await relay.rooms() }
 
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.netplay else { return }

@@ -19,6 +19,21 @@ protocol Relay: Service {
     func rooms() async throws -> [RoomSnapshot]
 }
 
+/// A protocol over TCP: what it does not say about itself, its relay does.
+protocol StreamService: Relay {
+    var relay: StreamRelay { get }
+}
+
+extension StreamService {
+    var name: String { relay.name }
+
+    func start() async throws { try await relay.start() }
+    func run() async throws { try await relay.run() }
+    func beginDrain() async throws { try await relay.beginDrain() }
+    func status() async throws -> RelayStatus { try await relay.status() }
+    func rooms() async throws -> [RoomSnapshot] { try await relay.rooms() }
+}
+
 /// What a relay does, in figures.
 struct RelayStatus: Sendable {
     var name: String
