@@ -42,7 +42,8 @@ fuzz:
 sanitize:
 	scripts/setup build
 	SANITIZED=1 swift test --disable-xctest --sanitize thread --scratch-path .build-thread
-	SANITIZED=1 swift test --disable-xctest --sanitize address --scratch-path .build-address
+	SANITIZED=1 LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/lsan.supp \
+		swift test --disable-xctest --sanitize address --scratch-path .build-address
 
 clean:
 	rm -rf .build .build-* Benchmarks/build
