@@ -83,19 +83,35 @@ struct TunnelDriverTests {
         }
     }
 
+    /// The sender's end must reach the server while it is paused, so what is sent has to be a little more than the server
+    /// takes before it pauses: a first pair tells how much that is.
     @Test func senderThatHangsUpWhilePausedIsDeliveredWhole() async throws {
         try await Loopback<NetplayEngine>.tunnel { tunnel in
-            let pair = try await tunnel.pair()
-            try await pair.link.setReading(false)
-            let bulk = Self.pattern(6 << 20)
-            pair.guest.post(ByteBuffer(bytes: bulk))
-            pair.guest.channel.close(mode: .output, promise: nil)
-            // Until the server has stopped reading, and then its kernel has the rest and the end.
+            let (host, session) = try await tunnel.host()
+            let measured = try await tunnel.pair(host, session)
+            try await measured.link.setReading(false)
+            measured.guest.post(ByteBuffer(repeating: 0, count: 32 << 20))
             try await tunnel.untilQuiet()
-            try await pair.link.setReading(true)
-            #expect(try await pair.link.readToEnd() == bulk)
-            try await pair.close()
+            let taken = Int(try await tunnel.relay.status().counters.bytesReceived)
+            for extra in [300 << 10, 400 << 10] {
+                let pair = try await tunnel.pair(host, session)
+                try await pair.link.setReading(false)
+                let bulk = Self.pattern(taken + extra)
+                pair.guest.post(ByteBuffer(bytes: bulk))
+                pair.guest.channel.close(mode: .output, promise: nil)
+                try await tunnel.untilQuiet()
+                try await pair.link.setReading(true)
+                #expect(try await pair.link.readToEnd() == bulk)
+                for client in [pair.guest, pair.link] { try? await client.close() }
+            }
+            #expect(try await tunnel.relay.status().counters.closed["slow_reader"] == 0)
+            try await measured.close()
         }
+    }
+
+    /// The kernel doubles what it is asked for.
+    @Test func queueHasRoomForAWholeReceiveBuffer() {
+        #expect(NetplayService.settings.queue.bytes >= 2 * NetplayService.settings.receiveBuffer)
     }
 
     @Test func refusalsAreCountedByReason() async throws {
