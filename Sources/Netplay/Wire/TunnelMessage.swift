@@ -1,5 +1,5 @@
 package import NIOCore
-import RelayCore
+package import RelayCore
 
 /// The tunnel's messages. All begin with four letters, most of them go on with an identifier of 12 bytes:
 ///
@@ -25,7 +25,7 @@ enum TunnelMagic {
 package enum TunnelWireError: Error {
     /// The first four bytes of a connection say nothing known.
     case unknownOpening
-    /// A host said a word it may not say.
+    /// A word came that its sender may not say.
     case unknownWord
 }
 
@@ -36,6 +36,25 @@ package enum TunnelOpening: Equatable {
     case link(TunnelID)
     /// A netplay header without a tunnel around it.
     case bareNetplay
+
+    /// What a client says; `bareNetplay` has no bytes of the tunnel.
+    package var encoded: ByteBuffer {
+        var bytes = ByteBuffer()
+        switch self {
+        case .openSession:
+            bytes.writeInteger(TunnelMagic.session)
+            bytes.writeTunnelID(.none)
+        case .join(let session):
+            bytes.writeInteger(TunnelMagic.session)
+            bytes.writeTunnelID(session)
+        case .link(let guest):
+            bytes.writeInteger(TunnelMagic.link)
+            bytes.writeTunnelID(guest)
+        case .bareNetplay:
+            break
+        }
+        return bytes
+    }
 
     /// Takes the opening from the front of `bytes` and leaves what follows it; `nil` while it is incomplete.
     package static func decode(from bytes: inout ByteBuffer) throws(TunnelWireError) -> TunnelOpening? {
@@ -59,6 +78,18 @@ package enum OwnerMessage: Equatable {
     case addressQuery(TunnelID)
     case ping
 
+    package var encoded: ByteBuffer {
+        var bytes = ByteBuffer()
+        switch self {
+        case .addressQuery(let guest):
+            bytes.writeInteger(TunnelMagic.address)
+            bytes.writeTunnelID(guest)
+        case .ping:
+            bytes.writeInteger(TunnelMagic.ping)
+        }
+        return bytes
+    }
+
     /// Takes one message from the front of `bytes`; `nil` while it is incomplete.
     package static func decode(from bytes: inout ByteBuffer) throws(TunnelWireError) -> OwnerMessage? {
         guard let magic = bytes.peekInteger(as: UInt32.self) else { return nil }
@@ -75,7 +106,7 @@ package enum OwnerMessage: Equatable {
 }
 
 /// What the tunnel says.
-enum TunnelReply {
+package enum TunnelReply: Equatable {
     case sessionOpened(TunnelID)
     case guestWaits(TunnelID)
     /// The address of a guest; of the host itself where the identifier is none; unknown where both are nothing.
@@ -84,7 +115,28 @@ enum TunnelReply {
     /// A netplay header of 24 bytes with protocol 0: RetroArch then tells its user that the peer is too old.
     case bareNetplayRefusal
 
-    var encoded: ByteBuffer {
+    /// Takes one message from the front of what a host's control connection says; `nil` while it is incomplete.
+    package static func decode(from bytes: inout ByteBuffer) throws(TunnelWireError) -> TunnelReply? {
+        guard let magic = bytes.peekInteger(as: UInt32.self) else { return nil }
+        switch magic {
+        case TunnelMagic.session:
+            return bytes.readTunnelID().map(TunnelReply.sessionOpened)
+        case TunnelMagic.link:
+            return bytes.readTunnelID().map(TunnelReply.guestWaits)
+        case TunnelMagic.address:
+            guard bytes.readableBytes >= 32, let id = bytes.readTunnelID(),
+                let (high, low) = bytes.readMultipleIntegers(as: (UInt64, UInt64).self)
+            else { return nil }
+            return .address(id, high | low == 0 ? nil : IPAddress(high: high, low: low))
+        case TunnelMagic.ping:
+            bytes.moveReaderIndex(forwardBy: 4)
+            return .ping
+        default:
+            throw .unknownWord
+        }
+    }
+
+    package var encoded: ByteBuffer {
         var bytes = ByteBuffer()
         switch self {
         case .sessionOpened(let id):

@@ -1,0 +1,124 @@
+package import NIOCore
+import NIOPosix
+package import Netplay
+package import RelayCore
+
+/// Asks whether a netplay host answers at an address: connects, says `POKE`, reads what comes.
+package struct ReachabilityProbe: Sendable {
+    package enum Answer: Sendable, Equatable {
+        /// A RetroArch that would take a guest, and the highest protocol it speaks.
+        case netplay(highestProtocol: UInt32)
+        /// A RetroArch without room for one more.
+        case full
+        /// A RetroArch that has banned the asker.
+        case denied
+        /// Something took the connection and said nothing.
+        case silent
+        /// Something said what no RetroArch says, or hung up.
+        case stranger
+        /// No connection came about; why, in words.
+        case unreachable(String)
+    }
+
+    private let eventLoops: any EventLoopGroup
+    private let connectTimeout: Duration
+    private let answerTimeout: Duration
+
+    /// The timeouts are those for the connection to come about, and for the answer then.
+    package init(
+        eventLoops: any EventLoopGroup, connectTimeout: Duration = .seconds(3), answerTimeout: Duration = .seconds(3)
+    ) {
+        self.eventLoops = eventLoops
+        self.connectTimeout = connectTimeout
+        self.answerTimeout = answerTimeout
+    }
+
+    /// - Parameter session: set, `endpoint` is a tunnel server and the question goes through it to that session's host.
+    package func poke(_ endpoint: Endpoint, session: TunnelID? = nil) async -> Answer {
+        let eventLoop = eventLoops.next()
+        let answer = eventLoop.makePromise(of: Answer.self)
+        let limit = TimeAmount(answerTimeout)
+        do {
+            let channel = try await ClientBootstrap(group: eventLoop)
+                .connectTimeout(TimeAmount(connectTimeout))
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(
+                            PokeHandler(session: session, timeout: limit, answer: answer))
+                    }
+                }
+                .connect(to: SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port)))
+                .get()
+            let result = try await answer.futureResult.get()
+            channel.close(promise: nil)
+            return result
+        } catch {
+            answer.fail(error)
+            return .unreachable("\(error)")
+        }
+    }
+}
+
+/// Says the question once it is connected and makes an answer of what comes back.
+private final class PokeHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let session: TunnelID?
+    private let timeout: TimeAmount
+    private let answer: EventLoopPromise<ReachabilityProbe.Answer>
+    private var received = ByteBuffer()
+    private var deadline: Scheduled<Void>?
+    private var isDone = false
+
+    init(session: TunnelID?, timeout: TimeAmount, answer: EventLoopPromise<ReachabilityProbe.Answer>) {
+        self.session = session
+        self.timeout = timeout
+        self.answer = answer
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        var question = ByteBuffer()
+        if let session { question.writeImmutableBuffer(TunnelOpening.join(session).encoded) }
+        question.writeInteger(NetplayHeader.poke)
+        context.writeAndFlush(wrapOutboundOut(question), promise: nil)
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        deadline = context.eventLoop.scheduleTask(in: timeout) { handler.value.giveUp() }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isDone else { return }
+        var bytes = unwrapInboundIn(data)
+        received.writeBuffer(&bytes)
+        do {
+            guard let header = try NetplayHeader.decode(from: &received) else { return }
+            switch header.magic {
+            case .netplay: finish(.netplay(highestProtocol: header.protocolVersion))
+            case .full: finish(.full)
+            case .denied: finish(.denied)
+            }
+        } catch {
+            finish(.stranger)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        finish(.stranger)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        finish(.stranger)
+        context.close(promise: nil)
+    }
+
+    private func giveUp() {
+        finish(received.readableBytes == 0 ? .silent : .stranger)
+    }
+
+    private func finish(_ result: ReachabilityProbe.Answer) {
+        guard !isDone else { return }
+        isDone = true
+        deadline?.cancel()
+        answer.succeed(result)
+    }
+}
