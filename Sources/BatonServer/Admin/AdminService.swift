@@ -1,49 +1,29 @@
 import Hummingbird
-import Logging
 import NIOCore
 import RelayCore
 import ServiceLifecycle
 
-/// One HTTP listener for health checks, metrics and the API: section `admin` of the configuration.
+/// Health checks, metrics and the API over HTTP: section `admin` of the configuration.
 struct AdminService: Service {
-    private let endpoint: Endpoint
-    private let token: Secret?
-    private let overview: Overview
-    private let context: RelayContext
+    private let listener: HTTPListener
 
-    init(_ endpoint: Endpoint, token: Secret?, overview: Overview, context: RelayContext) {
-        self.endpoint = endpoint
-        self.token = token
-        self.overview = overview
-        self.context = context
+    /// `nil` without the section.
+    init?(_ configuration: Configuration, overview: Overview, context: RelayContext) {
+        guard let section = configuration.admin else { return nil }
+        listener = HTTPListener(
+            name: "admin", endpoints: section.listen, settings: .init(),
+            log: ListenerLog(context.logger, protocolName: "admin"), context: context,
+            responder: HTTPListener.responder(Self.router(token: section.token, overview: overview))
+        )
     }
 
     func run() async throws {
-        let log = ListenerLog(context.logger, protocolName: "admin")
-        let application = Application(
-            router: router(),
-            server: .http1(configuration: .init(idleTimeout: .seconds(30))),
-            configuration: .init(
-                address: .hostname("\(endpoint.address)", port: Int(endpoint.port)), serverName: "baton"),
-            onServerRunning: { channel in
-                let bound = channel.localAddress?.endpoint ?? endpoint
-                try? await channel.eventLoop.submit {
-                    try channel.pipeline.syncOperations.addHandler(AcceptFailureHandler(log: log), position: .first)
-                }.get()
-                log.listening(on: bound)
-                context.onListening("admin", bound)
-            },
-            eventLoopGroupProvider: .shared(context.eventLoops),
-            logger: Logger(label: "http") { _ in SwiftLogNoOpLogHandler() }
-        )
-        do {
-            try await application.run()
-        } catch let error as IOError {
-            throw BatonError.binding(endpoint, for: "admin", error)
-        }
+        try await listener.start()
+        try? await gracefulShutdown()
+        await listener.stop()
     }
 
-    private func router() -> Router<BasicRequestContext> {
+    private static func router(token: Secret?, overview: Overview) -> Router<BasicRequestContext> {
         let router = Router()
         router.get("livez") { _, _ in "ok\n" }
         router.get("readyz") { _, _ in

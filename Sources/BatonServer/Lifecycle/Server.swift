@@ -48,11 +48,11 @@ package struct Server: Sendable {
         let context = RelayContext(
             eventLoops: eventLoops, desk: desk, logger: logger, onListening: onListening
         )
-        let services: [(any Relay)?] = try await [
+        let protocols: [(any Relay)?] = try await [
             JSONService(configuration, context: context),
             NetplayService(configuration, context: context),
         ]
-        let relays = services.compactMap { $0 }
+        let relays = protocols.compactMap { $0 }
         let (logger, logLevel) = (logger, logLevel)
         let phase = ServerPhase()
         let reloader = Reloader(running: configuration, load: loadConfiguration, logger: logger) { configuration in
@@ -63,13 +63,12 @@ package struct Server: Sendable {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         for relay in relays { try await relay.start() }
         let overview = Overview(relays: relays, desk: desk, phase: phase, reloader: reloader)
-        let admins: [any Service] = (configuration.admin?.listen ?? []).map { endpoint in
-            AdminService(endpoint, token: configuration.admin?.token, overview: overview, context: context)
-        }
+        let admin = AdminService(configuration, overview: overview, context: context)
         let control = SignalService(
             signals: signals, relays: relays, phase: phase, reloader: reloader, logger: logger
         )
-        let members = (relays + admins).map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+        let services: [any Service] = relays + [admin].compactMap { $0 }
+        let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         let last = ServiceGroupConfiguration.ServiceConfiguration(
             service: control, successTerminationBehavior: .gracefullyShutdownGroup
         )

@@ -1,5 +1,4 @@
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import RelayCore
 import ServiceLifecycle
@@ -13,7 +12,7 @@ final class StreamRelay: Sendable {
     private let settings: StreamSettings
     private let log: ListenerLog
     private let onListening: @Sendable (String, Endpoint) -> Void
-    private let channels = NIOLockedValueBox<[any Channel]>([])
+    private let channels = ListeningChannels()
 
     /// How long a stop waits for the last bytes to leave.
     private static var farewell: Duration { .milliseconds(500) }
@@ -40,21 +39,8 @@ final class StreamRelay: Sendable {
 
     func start() async throws {
         let listener = StreamListener(driver: driver, eventLoop: eventLoop, settings: settings, log: log)
-        for endpoint in endpoints {
-            do {
-                let address = try SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port))
-                let channel = try await listener.bind(address)
-                channels.withLockedValue { $0.append(channel) }
-                let bound = channel.localAddress?.endpoint ?? endpoint
-                log.listening(on: bound)
-                onListening(name, bound)
-            } catch let error as IOError where error.meansNoIPv6 && endpoint.address == .anyIPv6 && endpoints.count > 1
-            {
-                log.noIPv6(endpoint)
-            } catch {
-                await closeListeners()
-                throw BatonError.binding(endpoint, for: name, error)
-            }
+        try await channels.open(endpoints, for: name, log: log, onListening: onListening) { address in
+            try await listener.bind(address)
         }
     }
 
@@ -66,7 +52,7 @@ final class StreamRelay: Sendable {
 
     /// Takes no more connections, parts from every peer and waits until the last words have left.
     func stop() async throws {
-        await closeListeners()
+        await channels.close()
         let driver = driver
         try await eventLoop.submit { driver.value.stop() }.get()
         let deadline = ContinuousClock.now + Self.farewell
@@ -88,7 +74,7 @@ final class StreamRelay: Sendable {
 
     func status() async throws -> RelayStatus {
         let (driver, name) = (driver, name)
-        let listeners = channels.withLockedValue { $0.compactMap { $0.localAddress?.endpoint?.description } }
+        let listeners = channels.addresses
         return try await eventLoop.submit {
             RelayStatus(
                 name: name, listeners: listeners, peers: driver.value.peerCount, rooms: driver.value.engine.roomCount,
@@ -100,12 +86,6 @@ final class StreamRelay: Sendable {
     func rooms() async throws -> [RoomSnapshot] {
         let driver = driver
         return try await eventLoop.submit { driver.value.engine.rooms(at: .now) }.get()
-    }
-
-    private func closeListeners() async {
-        for channel in channels.withLockedValue({ $0 }) {
-            try? await channel.close()
-        }
     }
 }
 

@@ -1,27 +1,19 @@
 import Glibc
+package import RelayCore
 
-/// A date and a time of day, to the second, written as in RFC 3339: `2030-01-31T12:00:00Z`.
-package struct Timestamp: Sendable, Hashable, Comparable {
-    /// Seconds since the start of 1970 UTC.
-    package var seconds: Int64
-
-    package init(seconds: Int64) {
-        self.seconds = seconds
-    }
-
+extension Timestamp {
     package static func now() -> Timestamp {
         Timestamp(seconds: Int64(time(nil)))
     }
-
-    package static func < (left: Timestamp, right: Timestamp) -> Bool { left.seconds < right.seconds }
 }
 
+/// Read and written as in RFC 3339.
 extension Timestamp: SettingValue {
     static var kind: String { "a date and time such as 2030-01-31T12:00:00Z or 2030-01-31T12:00:00+01:00" }
 
     init(setting text: String) throws(BadValue) {
         guard let seconds = Timestamp.seconds(in: Array(text.utf8)) else { throw BadValue() }
-        self.seconds = seconds
+        self.init(seconds: seconds)
     }
 
     /// Fractions of a second are read and dropped.
@@ -66,18 +58,7 @@ extension Timestamp: SettingValue {
         return true
     }
 
-    var settingText: String {
-        var seconds = time_t(self.seconds)
-        var parts = tm()
-        gmtime_r(&seconds, &parts)
-        return pad(parts.tm_year + 1900, 4) + "-" + pad(parts.tm_mon + 1) + "-" + pad(parts.tm_mday)
-            + "T" + pad(parts.tm_hour) + ":" + pad(parts.tm_min) + ":" + pad(parts.tm_sec) + "Z"
-    }
-}
-
-private func pad(_ number: Int32, _ width: Int = 2) -> String {
-    let digits = String(number)
-    return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    var settingText: String { description }
 }
 
 private func days(in month: Int64, of year: Int64) -> Int64 {
