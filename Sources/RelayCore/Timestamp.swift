@@ -54,7 +54,8 @@ extension Timestamp: CustomStringConvertible {
     public var httpDate: String {
         let parts = parts
         let weekday = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][parts.weekday]
-        let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][parts.month - 1]
+        let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][
+            parts.month - 1]
         return "\(weekday), \(Int64(parts.day).digits(2)) \(month) \(parts.year.digits(4)) \(parts.time) GMT"
     }
 }

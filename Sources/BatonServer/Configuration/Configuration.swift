@@ -11,6 +11,7 @@ package struct Configuration: Sendable, Equatable {
     package var bans: [Ban] = []
     package var json: JSON?
     package var netplay: Netplay?
+    package var lobby: Lobby?
     package var admin: Admin?
     /// What looked odd while reading, but is no error: to be logged.
     package var warnings: [ConfigurationError.Diagnostic] = []
@@ -22,6 +23,7 @@ package struct Configuration: Sendable, Equatable {
         var configuration = Configuration()
         configuration.json = JSON()
         configuration.netplay = Netplay()
+        configuration.lobby = Lobby()
         configuration.admin = Admin()
         return configuration
     }
@@ -65,6 +67,26 @@ package struct Configuration: Sendable, Equatable {
         /// TCP_USER_TIMEOUT.
         package var userTimeout = Duration.seconds(120)
         package var tunnel = NetplayConfiguration()
+
+        package init() {}
+    }
+
+    /// The lobby's listeners.
+    package struct Lobby: Sendable, Equatable {
+        package var listen = Endpoint.everywhere(port: 8080)
+        /// Where rooms are kept; `nil` is in memory.
+        package var database: String?
+        package var rules = LobbyConfiguration()
+        /// Whether hosts may be asked if they answer whose addresses are none of the internet.
+        package var allowPrivateTargets = false
+        /// Proxies that are trusted to say, in headers of HTTP, whom they ask for.
+        package var trustedProxies: [IPPrefix] = []
+        /// A file in MaxMind's format that has the countries of addresses.
+        package var countryDatabase: String?
+        /// Requests of one IPv4 address or IPv6 /64.
+        package var requests = TokenBucket.Rate(perSecond: 20, burst: 100)
+        package var readTimeout = Duration.seconds(5)
+        package var writeTimeout = Duration.seconds(5)
 
         package init() {}
     }

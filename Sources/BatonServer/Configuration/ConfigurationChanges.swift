@@ -54,6 +54,12 @@ struct SettingRecorder: SettingWalker {
         record(setting, "\(records)")
     }
 
+    mutating func table<Value: SettingValue>(
+        _ values: inout [String: Value], _ setting: Setting, sample: (name: String, value: Value)
+    ) {
+        record(setting, values.map { "\($0.key): \($0.value.settingText)" }.sorted().joined(separator: "\n"))
+    }
+
     mutating func section<Section: SettingSection>(_ section: inout Section, _ setting: Setting) {
         let outer = prefix
         prefix += setting.key + "."

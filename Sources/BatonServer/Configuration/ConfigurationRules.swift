@@ -1,3 +1,4 @@
+import Netplay
 import RelayCore
 
 /// What is wrong although each setting by itself is right.
@@ -9,12 +10,12 @@ struct Complaint {
 
 extension Configuration {
     func brokenRules() -> [Complaint] {
-        [protocolMissing].compactMap { $0 } + doubledListeners + openAdminListeners
+        [protocolMissing].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
     }
 
     private var protocolMissing: Complaint? {
-        guard json == nil, netplay == nil else { return nil }
-        return Complaint(paths: [""], message: "no protocol is enabled: add a section 'json:' or 'netplay:'")
+        guard json == nil, netplay == nil, lobby == nil else { return nil }
+        return Complaint(paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:' or 'lobby:'")
     }
 
     private var doubledListeners: [Complaint] {
@@ -40,8 +41,27 @@ extension Configuration {
         }
     }
 
+    private var lobbyRules: [Complaint] {
+        guard let lobby else { return [] }
+        var complaints: [Complaint] = []
+        for name in lobby.rules.relays.keys.sorted() where !LobbyRelay.isName(name) {
+            complaints.append(
+                Complaint(
+                    paths: ["lobby.relays"],
+                    message:
+                        "lobby.relays: '\(name)' is no name for a relay: visible ASCII characters, and not 'custom'"))
+        }
+        for (path, file) in [("lobby.database", lobby.database), ("lobby.country_database", lobby.countryDatabase)]
+        where file?.isEmpty == true {
+            complaints.append(Complaint(paths: [path], message: "\(path) is empty; it takes the name of a file"))
+        }
+        return complaints
+    }
+
     private var listeners: [(path: String, endpoint: Endpoint)] {
-        let sections = [("json", json?.listen), ("netplay", netplay?.listen), ("admin", admin?.listen)]
+        let sections = [
+            ("json", json?.listen), ("netplay", netplay?.listen), ("lobby", lobby?.listen), ("admin", admin?.listen),
+        ]
         return sections.flatMap { name, endpoints in
             (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }
         }

@@ -52,18 +52,28 @@ struct ListenerLog: Sendable {
         write(.info, reason.sentence, "connection_refused", peer: nil, endpoint, reason: reason.word)
     }
 
+    /// A request was not done that came without a connection of its own.
+    func requestRefused(_ caller: IPAddress, _ reason: CloseReason) {
+        write(.info, reason.sentence, "request_refused", peer: nil, caller, reason: reason.word)
+    }
+
+    /// Something in the operator's world does not work while the server runs; `event` names it.
+    func failed(_ event: String, _ message: String) {
+        write(.error, message, event, peer: nil, nil, reason: nil)
+    }
+
     func acceptFailed(_ error: any Error) {
         write(.error, "connections cannot be accepted: \(error)", "accept_failed", peer: nil, nil, reason: nil)
     }
 
     private func write(
         _ level: Logger.Level, _ message: @autoclosure () -> String, _ event: String, peer: PeerID?,
-        _ endpoint: Endpoint?, reason: String?
+        _ address: (any CustomStringConvertible)?, reason: String?
     ) {
         guard logger.logLevel <= level, let suppressed = takeAllowance() else { return }
         var metadata: Logger.Metadata = ["event": "\(event)"]
         if let peer { metadata["peer"] = "\(peer)" }
-        if let endpoint { metadata["address"] = "\(endpoint)" }
+        if let address { metadata["address"] = "\(address)" }
         if let reason { metadata["reason"] = "\(reason)" }
         if suppressed > 0 { metadata["suppressed_lines"] = "\(suppressed)" }
         logger.log(level: level, "\(message())", metadata: metadata)

@@ -4,6 +4,8 @@ package struct BatonError: Error, CustomStringConvertible {
     package enum Code: Int32, Sendable {
         /// A listener's address cannot be had.
         case unavailable = 69
+        /// A file that is needed, such as a database, cannot be used.
+        case storage = 74
         /// A privilege is missing.
         case noPermission = 77
         /// The configuration is wrong.

@@ -51,6 +51,7 @@ package struct Server: Sendable {
         let protocols: [(any Relay)?] = try await [
             JSONService(configuration, context: context),
             NetplayService(configuration, context: context),
+            LobbyService(configuration, context: context),
         ]
         let relays = protocols.compactMap { $0 }
         let (logger, logLevel) = (logger, logLevel)

@@ -6,15 +6,15 @@ package import RelayCore
 /// Asks whether a netplay host answers at an address: connects, says `POKE`, reads what comes.
 package struct ReachabilityProbe: Sendable {
     package enum Answer: Sendable, Equatable {
-        /// A RetroArch that would take a guest, and the highest protocol it speaks.
+        /// A RetroArch that would take a guest, and the highest protocol it speaks; 0 if it did not say.
         case netplay(highestProtocol: UInt32)
         /// A RetroArch without room for one more.
         case full
         /// A RetroArch that has banned the asker.
         case denied
-        /// Something took the connection and said nothing.
+        /// Something took the connection and said nothing, or hung up without a word.
         case silent
-        /// Something said what no RetroArch says, or hung up.
+        /// Something said what no RetroArch says.
         case stranger
         /// No connection came about; why, in words.
         case unreachable(String)
@@ -35,20 +35,33 @@ package struct ReachabilityProbe: Sendable {
 
     /// - Parameter session: set, `endpoint` is a tunnel server and the question goes through it to that session's host.
     package func poke(_ endpoint: Endpoint, session: TunnelID? = nil) async -> Answer {
+        await ask(session) { bootstrap in
+            let address = try SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port))
+            return try await bootstrap.connect(to: address).get()
+        }
+    }
+
+    /// The same through a tunnel server that may have a name instead of an address.
+    package func poke(_ session: TunnelID, through relay: LobbyRelay) async -> Answer {
+        await ask(session) { try await $0.connect(host: relay.host, port: Int(relay.port)).get() }
+    }
+
+    private func ask(
+        _ session: TunnelID?, connect: (ClientBootstrap) async throws -> any Channel
+    ) async -> Answer {
         let eventLoop = eventLoops.next()
         let answer = eventLoop.makePromise(of: Answer.self)
         let limit = TimeAmount(answerTimeout)
-        do {
-            let channel = try await ClientBootstrap(group: eventLoop)
-                .connectTimeout(TimeAmount(connectTimeout))
-                .channelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(
-                            PokeHandler(session: session, timeout: limit, answer: answer))
-                    }
+        let bootstrap = ClientBootstrap(group: eventLoop)
+            .connectTimeout(TimeAmount(connectTimeout))
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        PokeHandler(session: session, timeout: limit, answer: answer))
                 }
-                .connect(to: SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port)))
-                .get()
+            }
+        do {
+            let channel = try await connect(bootstrap)
             let result = try await answer.futureResult.get()
             channel.close(promise: nil)
             return result
@@ -103,16 +116,21 @@ private final class PokeHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        finish(.stranger)
+        giveUp()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        finish(.stranger)
+        giveUp()
         context.close(promise: nil)
     }
 
+    /// Makes the best of what came. What begins as a header does is a RetroArch: anything else ended this at once.
     private func giveUp() {
-        finish(received.readableBytes == 0 ? .silent : .stranger)
+        switch received.readableBytes {
+        case 0: finish(.silent)
+        case 1..<4: finish(.stranger)
+        default: finish(.netplay(highestProtocol: 0))
+        }
     }
 
     private func finish(_ result: ReachabilityProbe.Answer) {

@@ -40,7 +40,9 @@ public struct FormFields: Sendable, Equatable {
             case UInt8(ascii: "+"):
                 decoded.append(UInt8(ascii: " "))
             case UInt8(ascii: "%"):
-                guard let high = rest.popFirst()?.hexDigit, let low = rest.popFirst()?.hexDigit else { throw .badEscape }
+                guard let high = rest.popFirst()?.hexDigit, let low = rest.popFirst()?.hexDigit else {
+                    throw .badEscape
+                }
                 decoded.append(high << 4 | low)
             default:
                 decoded.append(byte)

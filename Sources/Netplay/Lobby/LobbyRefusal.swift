@@ -29,7 +29,8 @@ public enum LobbyRefusal: Error, Equatable, Sendable {
         case .badForm: CloseReason("bad_form", "the body is no form")
         case .badField(let field):
             CloseReason("bad_field", "the field \(field.rawValue) is missing, too long or holds what it may not")
-        case .blacklistedText(let field): CloseReason("blacklisted_text", "the blacklist has what \(field.rawValue) says")
+        case .blacklistedText(let field):
+            CloseReason("blacklisted_text", "the blacklist has what \(field.rawValue) says")
         case .blacklistedAddress: CloseReason("blacklisted_address", "the blacklist has the address")
         case .tooSoon: CloseReason("too_soon", "the room was announced a moment ago")
         case .tooFast: CloseReason("too_fast", "the address asks too often")

@@ -28,8 +28,14 @@ public struct LobbyRelay: Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
+    /// Whether a text can be a relay's name in the table: `custom` says that a host brings its own.
+    package static func isName(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 255 && text != "custom"
+            && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
+
     /// Whether a text can name a host: nothing in it means something to a shell, a list or a page.
-    static func isHost(_ text: some StringProtocol) -> Bool {
+    package static func isHost(_ text: some StringProtocol) -> Bool {
         !text.isEmpty && text.utf8.count <= 255
             && text.utf8.allSatisfy { byte in
                 switch byte {

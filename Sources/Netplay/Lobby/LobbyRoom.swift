@@ -48,7 +48,9 @@ public struct LobbyRoom: Sendable, Equatable {
         public var hasSpectatePassword: Bool
 
         public init(
-            username: String, gameName: String, gameCRC: String, coreName: String, coreVersion: String, subsystemName: String, retroarchVersion: String, frontend: String, address: IPAddress, port: UInt16, hostMethod: HostMethod, relay: Relay?, hasPassword: Bool, hasSpectatePassword: Bool
+            username: String, gameName: String, gameCRC: String, coreName: String, coreVersion: String,
+            subsystemName: String, retroarchVersion: String, frontend: String, address: IPAddress, port: UInt16,
+            hostMethod: HostMethod, relay: Relay?, hasPassword: Bool, hasSpectatePassword: Bool
         ) {
             self.username = username
             self.gameName = gameName

@@ -135,6 +135,19 @@ extension SettingReader: SettingWalker {
         }
     }
 
+    mutating func table<Value: SettingValue>(
+        _ values: inout [String: Value], _ setting: Setting, sample: (name: String, value: Value)
+    ) {
+        let path = level.prefix + setting.key
+        guard let node = take(setting), let entries = entries(of: node, path: path) else { return }
+        var read: [String: Value] = [:]
+        for entry in entries {
+            if read[entry.key] != nil { fail(path, at: entry.place, "'\(entry.key)' is there twice in \(path)") }
+            read[entry.key] = self.read(Value.self, from: entry.value, path: "\(path).\(entry.key)", in: .anything)
+        }
+        values = read
+    }
+
     // MARK: Values
 
     mutating func value<Value: SettingValue>(_ value: inout Value, _ setting: Setting, in allowed: Allowed<Value>) {

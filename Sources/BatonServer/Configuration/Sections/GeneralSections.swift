@@ -24,6 +24,12 @@ extension Configuration: SettingSection {
             Setting("netplay", "The netplay tunnel. Leave the section out to turn it off.", needsRestart: true)
         )
         walker.optionalSection(
+            &lobby,
+            Setting(
+                "lobby", "The lobby, RetroArch's list of rooms. Leave the section out to turn it off.",
+                needsRestart: true)
+        )
+        walker.optionalSection(
             &admin,
             Setting(
                 "admin",

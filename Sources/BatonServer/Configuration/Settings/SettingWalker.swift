@@ -23,6 +23,10 @@ protocol SettingWalker {
     /// A list of mappings. The sample is what the example shows, commented out.
     mutating func records<Section: SettingSection>(_ records: inout [Section], _ setting: Setting, sample: Section)
 
+    /// A mapping of names to values. The sample is what the example shows, commented out.
+    mutating func table<Value: SettingValue>(
+        _ values: inout [String: Value], _ setting: Setting, sample: (name: String, value: Value))
+
     /// A section that always applies.
     mutating func section<Section: SettingSection>(_ section: inout Section, _ setting: Setting)
 

@@ -61,6 +61,12 @@ struct ExamplePrinter: SettingWalker {
         show(setting, ["[]"] + shown)
     }
 
+    mutating func table<Value: SettingValue>(
+        _ values: inout [String: Value], _ setting: Setting, sample: (name: String, value: Value)
+    ) {
+        show(setting, ["{}", "#   \(sample.name): \(ExamplePrinter.scalar(sample.value.settingText))"])
+    }
+
     mutating func section<Section: SettingSection>(_ section: inout Section, _ setting: Setting) {
         var heading = setting
         heading.needsRestart = false
