@@ -60,7 +60,8 @@ extension NetplayEngine {
         if peers[link.partner] == nil, !transcoding[link.role.other].isReceiverWritable {
             return close(peer, .partnerLeft, at: now, into: &out)
         }
-        for role in [Peer.Role.guest, .link] where transcoding[role].wantsTurn && transcodings[link.guest(peer)] != nil {
+        for role in [Peer.Role.guest, .link] where transcoding[role].wantsTurn && transcodings[link.guest(peer)] != nil
+        {
             continueWork(transcoding[role], of: transcoding, at: now, into: &out)
         }
     }
@@ -138,7 +139,9 @@ extension NetplayEngine {
     private mutating func continueWork(
         _ direction: TranscodedDirection, of transcoding: Transcoding, at now: Instant, into out: inout Outbox
     ) {
-        if !direction.transcoder.isAtRest { peers.update(direction.sender) { $0.lastReceived = now } }
+        if direction.isReceiverWritable, !direction.transcoder.isAtRest {
+            peers.update(direction.sender) { $0.lastReceived = now }
+        }
         moveOn(direction, of: transcoding, at: now, into: &out)
     }
 

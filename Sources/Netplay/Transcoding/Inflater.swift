@@ -34,7 +34,8 @@ final class Inflater {
         // Z_BUF_ERROR only says that there was nothing to be done.
         guard result == Z_OK || result == Z_STREAM_END || result == Z_BUF_ERROR else { return nil }
         return Step(
-            consumed: input.count - Int(stream.pointee.avail_in), produced: output.count - Int(stream.pointee.avail_out),
+            consumed: input.count - Int(stream.pointee.avail_in),
+            produced: output.count - Int(stream.pointee.avail_out),
             isAtEnd: result == Z_STREAM_END
         )
     }
