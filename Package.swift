@@ -72,14 +72,17 @@ let package = Package(
         ),
         .target(name: "RelayTesting", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
-            name: "FuzzTargets", dependencies: ["JSONRelay", "Netplay", "RelayCore", "RelayTesting", nioCore],
+            name: "FuzzTargets",
+            dependencies: ["CZlib", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", nioCore],
             path: "Fuzz/Targets", swiftSettings: strict
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RelayTesting"], swiftSettings: strict),
         .testTarget(name: "RelayCoreTests", dependencies: ["RelayCore", "RelayTesting"], swiftSettings: strict),
         .testTarget(
             name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
-        .testTarget(name: "NetplayTests", dependencies: ["Netplay", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", nioCore],
+            swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
             dependencies: [

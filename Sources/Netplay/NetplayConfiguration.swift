@@ -23,5 +23,11 @@ public struct NetplayConfiguration: Sendable, Equatable {
     /// Whether a link must come from the address of the session's host.
     public var linkFromOwnerOnly = false
 
+    /// Whether guests and hosts of which only one has compression are brought together, by giving savestates the form
+    /// that each of them expects. Pairs that exist stay as they are.
+    public var transcode = true
+    /// The most bytes of a savestate that is given another form, uncompressed.
+    public var maxStateBytes = 64 << 20
+
     public init() {}
 }

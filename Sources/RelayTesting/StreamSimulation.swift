@@ -74,7 +74,16 @@ public struct StreamSimulation<Engine: StreamEngine> {
     public mutating func settle() {
         for peer in clients.keys { clients[peer]?.isStalled = false }
         collect()
-        while deliverPiece() { collect() }
+        while deliverPiece() || doPostponedWork() { collect() }
+    }
+
+    /// Lets the engine go on with what it left until others had had their turn.
+    private mutating func doPostponedWork() -> Bool {
+        guard let deadline = harness.engine.nextDeadline, deadline - harness.now <= .nanoseconds(1) else {
+            return false
+        }
+        harness.advance(by: .nanoseconds(1))
+        return true
     }
 
     @discardableResult

@@ -16,5 +16,9 @@ extension CloseReason {
     static let addressQueryTimeout = CloseReason("address_query_timeout", "the host began an address query and stopped")
     static let unansweredPings = CloseReason("unanswered_pings", "the host answered none of the pings")
     static let partnerLeft = CloseReason("partner_left", "the other end of the pair closed or was lost")
+    static let badSavestate = CloseReason(
+        "bad_savestate", "a savestate is no zlib stream, or is larger or smaller than its message says")
+    static let savestateTooLarge = CloseReason("savestate_too_large", "a savestate is larger than allowed")
+    static let savestatesFull = CloseReason("savestates_full", "too many savestates are being compressed")
     static let halfClosed = CloseReason("half_closed", "one end had finished and the other one fell silent")
 }

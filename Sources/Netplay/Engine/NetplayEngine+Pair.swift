@@ -17,31 +17,36 @@ extension NetplayEngine {
         }
         noLongerPending(guestPeer, guest, from: guestAddress)
         sessions.update(guest.session) { _ = $0.linkedGuests.insert(guestPeer) }
+        var (near, far) = (
+            Peer.Linked(partner: peer, id: id, session: guest.session, role: .guest),
+            Peer.Linked(partner: guestPeer, id: id, session: guest.session, role: .link)
+        )
+        if configuration.transcode {
+            (near.isInspected, far.isInspected) = (true, true)
+            inspect(guest: guestPeer, link: peer)
+        }
         peers.update(guestPeer) {
-            $0.phase = .linked(Peer.Linked(partner: peer, id: id, session: guest.session, role: .guest))
+            $0.phase = .linked(near)
             $0.lastReceived = now
         }
-        peers.update(peer) {
-            $0.phase = .linked(Peer.Linked(partner: guestPeer, id: id, session: guest.session, role: .link))
-        }
+        peers.update(peer) { $0.phase = .linked(far) }
         deadlines.cancel(peer)
         deadlines.schedule(guestPeer, at: now + configuration.idleTimeout)
-        if let said = early.removeValue(forKey: guestPeer) { out.forward(said, to: peer) }
-        if rest.readableBytes > 0 { out.forward(rest, to: guestPeer) }
-        out.resume(guestPeer)
         out.emit(NetplayEvent.linked(guestPeer, link: peer, session: guest.session))
+        out.resume(guestPeer)
+        if let said = early.removeValue(forKey: guestPeer) { receive(said, from: guestPeer, at: now, into: &out) }
+        if rest.readableBytes > 0 { receive(rest, from: peer, at: now, into: &out) }
         announceGuests(of: guest.session, into: &out)
     }
 
     /// One direction is over. Its end crosses behind what was forwarded; the other direction may finish.
-    mutating func endDirection(
-        of peer: PeerID, _ link: Peer.Linked, at now: Instant, into out: inout Outbox
-    ) {
-        guard !link.hasEnded, case .linked(let partner) = peers[link.partner]?.phase else { return }
+    mutating func endDirection(of peer: PeerID, at now: Instant, into out: inout Outbox) {
+        guard case .linked(var link) = peers[peer]?.phase, !link.hasEnded,
+            case .linked(let partner) = peers[link.partner]?.phase
+        else { return }
         if partner.hasEnded {
             return close(peer, .peerClosed, at: now, into: &out)
         }
-        var link = link
         link.hasEnded = true
         peers.update(peer) {
             $0.lastReceived = now
@@ -77,7 +82,9 @@ extension NetplayEngine {
     }
 
     mutating func removeLinked(_ peer: PeerID, _ link: Peer.Linked, at now: Instant, into out: inout Outbox) {
-        let guest = link.role == .guest ? peer : link.partner
+        if link.isInspected, outlives(peer, link, at: now, into: &out) { return }
+        let guest = link.guest(peer)
+        stopInspecting(guest)
         if guests.removeValue(forKey: link.id) != nil {
             sessions.update(link.session) { _ = $0.linkedGuests.remove(guest) }
             out.emit(NetplayEvent.pairEnded(guest, session: link.session))

@@ -8,7 +8,8 @@ public import RelayCore
 /// - a *host* gets a session and keeps its connection as control line: it is told of guests, asks for their
 ///   addresses, is pinged;
 /// - a *guest* waits, with what it says meanwhile kept, until the host opens
-/// - a *link*, a further connection; from then on every read of either is forwarded to the other untouched.
+/// - a *link*, a further connection; from then on every read of either is forwarded to the other untouched, but for what
+///   `Transcoding` does to bring together ends of which only one has compression.
 ///
 /// A pair has one idle clock for both directions. An end of stream crosses at once; the other direction may finish
 /// what it has to say. A guest that waits goes when its host goes; a pair outlives the host's control line.
@@ -26,6 +27,10 @@ public struct NetplayEngine: StreamEngine {
     var pendingByAddress: [IPAddress: Int] = [:]
     /// Of a linked pair, the guest holds the deadline.
     var deadlines = DeadlineHeap()
+    /// By guest: pairs that are not, or not yet, merely copied.
+    var transcodings: [PeerID: Transcoding] = [:]
+    /// What all of these keep of savestates.
+    var keptStateBytes = 0
 
     public init(configuration: NetplayConfiguration, random: RandomSource = .system) {
         self.configuration = configuration
@@ -50,7 +55,9 @@ public struct NetplayEngine: StreamEngine {
             return
         }
         switch peers[peer]?.phase {
-        case .linked, nil:
+        case .linked(let link):
+            receiveInspected(bytes, from: peer, link, at: now, into: &out)
+        case nil:
             break
         case .pending:
             keepEarly(bytes, of: peer, into: &out)
@@ -67,7 +74,11 @@ public struct NetplayEngine: StreamEngine {
             if peers[peer] != nil { close(peer, .peerClosed, at: now, into: &out) }
             return
         }
-        endDirection(of: peer, link, at: now, into: &out)
+        if link.isInspected {
+            receiveInspectedEnd(from: peer, link, at: now, into: &out)
+        } else {
+            endDirection(of: peer, at: now, into: &out)
+        }
     }
 
     public mutating func disconnect(
@@ -80,7 +91,9 @@ public struct NetplayEngine: StreamEngine {
         of peer: PeerID, is writable: Bool, at now: Instant, into out: inout Outbox
     ) {
         guard case .linked(let link) = peers[peer]?.phase else { return }
-        if writable {
+        if link.isInspected {
+            inspectedWritability(of: peer, link, is: writable, at: now, into: &out)
+        } else if writable {
             out.resume(link.partner)
         } else {
             out.pause(link.partner)
@@ -93,6 +106,8 @@ public struct NetplayEngine: StreamEngine {
             case .opening: close(peer, .openingTimeout, at: now, into: &out)
             case .owner(let owner): ownerDue(peer, owner, at: now, into: &out)
             case .pending: close(peer, .linkTimeout, at: now, into: &out)
+            case .linked(let link) where link.isInspected && (link.role == .link || peers[link.partner] == nil):
+                workDue(peer, link, at: now, into: &out)
             case .linked(let link): pairDue(peer, link, at: now, into: &out)
             case nil: break
             }
@@ -123,7 +138,7 @@ public struct NetplayEngine: StreamEngine {
         sessions.all.map { id, session in
             let members =
                 [(session.owner, "host")] + session.pending.map { ($0, "pending guest") }
-                + session.linkedGuests.map { ($0, "guest") }
+                + session.linkedGuests.map { ($0, transcodings[$0]?.rawSide == nil ? "guest" : "transcoded guest") }
             let snapshots = members.compactMap { member, role -> PeerSnapshot? in
                 guard let member, let peer = peers[member] else { return nil }
                 return PeerSnapshot(

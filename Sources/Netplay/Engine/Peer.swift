@@ -52,18 +52,22 @@ struct Peer {
         let role: Role
         /// It has sent FIN: its partner was told that nothing more comes.
         var hasEnded = false
+        /// Its bytes are not merely copied; the engine's `transcodings` know what becomes of them.
+        var isInspected = false
     }
 
-    /// Notes that bytes came. Of a linked peer, answers whom they are for.
+    /// Notes that bytes came. Of a peer whose bytes are merely copied, answers whom they are for.
     mutating func hear(at now: Instant) -> PeerID? {
         lastReceived = now
-        if case .linked(let link) = phase { return link.partner }
+        if case .linked(let link) = phase, !link.isInspected { return link.partner }
         return nil
     }
 
     enum Role: String {
         case guest
         case link
+
+        var other: Role { self == .guest ? .link : .guest }
     }
 }
 

@@ -10,6 +10,20 @@ extension Configuration.Netplay: SettingSection {
         walker.value(
             &tunnel.linkFromOwnerOnly,
             Setting("link_from_owner_only", "Whether a link must come from the address of the session's host."))
+        describeTranscoding(to: &walker)
+    }
+
+    private mutating func describeTranscoding(to walker: inout some SettingWalker) {
+        walker.value(
+            &tunnel.transcode,
+            Setting(
+                "transcode",
+                "Whether players with and without compression are brought together. Pairs that exist stay as they are."
+            ))
+        walker.value(
+            &tunnel.maxStateBytes.asByteSize,
+            Setting("max_state_bytes", "The largest savestate, uncompressed, that is given another form for that."),
+            in: .between(.mebibytes(1), .mebibytes(1024)))
     }
 
     private mutating func describeLimits(to walker: inout some SettingWalker) {
