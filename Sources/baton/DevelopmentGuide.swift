@@ -9,6 +9,8 @@ enum DevelopmentGuide {
             return "bash -c \"(\(hello)) 3<>/dev/tcp/\(address.address)/\(address.port)\""
         case "netplay":
             return "scripts/interop/retroarch \(address)"
+        case "netplay_rooms":
+            return "scripts/interop/rooms \(address)"
         case "admin":
             return "curl http://\(address)/api/v1/status"
         default:

@@ -41,7 +41,10 @@ extension Configuration {
     }
 
     private var listeners: [(path: String, endpoint: Endpoint)] {
-        let sections = [("json", json?.listen), ("netplay", netplay?.listen), ("admin", admin?.listen)]
+        let sections = [
+            ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
+            ("admin", admin?.listen),
+        ]
         return sections.flatMap { name, endpoints in
             (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }
         }

@@ -10,6 +10,10 @@ extension Configuration.Netplay: SettingSection {
         walker.value(
             &tunnel.linkFromOwnerOnly,
             Setting("link_from_owner_only", "Whether a link must come from the address of the session's host."))
+        walker.optionalSection(
+            &rooms,
+            Setting(
+                "rooms", "Netplay rooms without a host. Leave the section out to turn them off.", needsRestart: true))
     }
 
     private mutating func describeLimits(to walker: inout some SettingWalker) {
@@ -69,5 +73,6 @@ extension Configuration.Netplay: SettingSection {
 }
 
 extension Allowed<Duration> {
-    fileprivate static var positive: Allowed { .between(.milliseconds(1), .seconds(7 * 86_400)) }
+    /// A time that passes, of a week at most.
+    static var positive: Allowed { .between(.milliseconds(1), .seconds(7 * 86_400)) }
 }
