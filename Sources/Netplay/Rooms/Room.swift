@@ -45,12 +45,6 @@ final class Room {
     var shareModes = [UInt8](repeating: 0, count: Room.deviceCount)
     /// When the room last went on by a frame, or had a reason not to.
     var progressAt: Instant
-    /// Since when nobody plays.
-    var idleSince: Instant?
-    /// Whether those who look on are told that the game is paused, for nobody plays.
-    var isIdle = false
-    /// Whether everybody waits because a long savestate is on its way to the server.
-    var waitsForState = false
     /// Since when the pacemaker has been sending a savestate.
     var stateBeganAt: Instant?
     var request: StateRequest?
@@ -63,7 +57,6 @@ final class Room {
         self.slot = slot
         self.device = device
         progressAt = now
-        idleSince = now
         states = TokenBucket(at: now)
     }
 

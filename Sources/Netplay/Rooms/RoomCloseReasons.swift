@@ -16,6 +16,7 @@ extension CloseReason {
     static let inputSize = CloseReason("input_size", "input came that does not fit the guest's devices")
     static let farAhead = CloseReason("far_ahead", "the player ran further ahead of the room than RetroArch does")
     static let heldUp = CloseReason("held_up", "the room stood still for the player")
+    static let pausedTooLong = CloseReason("paused_too_long", "the player paused the room for longer than it waits")
     static let badSavestate = CloseReason("bad_savestate", "a savestate is not what its sizes say")
     static let stateTimeout = CloseReason("state_timeout", "a savestate did not arrive in time")
     static let statesFull = CloseReason("states_full", "too many savestates are on their way to the server")

@@ -64,10 +64,7 @@ extension RoomEngine {
         let candidates = players.contains { !$0.givesNoState } ? players.filter { !$0.givesNoState } : players
         room.pacemaker = candidates.max { $0.nextFrame < $1.nextFrame }
         room.progressAt = now
-        guard let pacemaker = room.pacemaker else {
-            room.idleSince = now
-            return
-        }
+        guard let pacemaker = room.pacemaker else { return }
         out.emit(RoomEvent.paceSet(pacemaker.peer))
         goOn(room, at: now, into: &out)
     }
@@ -78,9 +75,10 @@ extension RoomEngine {
             let last = room.players.min(by: { $0.nextFrame < $1.nextFrame })
         else { return }
         // A pacemaker who is far ahead of somebody cannot go on himself.
-        let waitsForLast = pacemaker.nextFrame - last.nextFrame >= Self.framesAheadOfLaggard
+        let waitsForLast = pacemaker.nextFrame >= last.nextFrame &+ Self.framesAheadOfLaggard
+        let pauser = room.players.first { $0.pausesSince != nil }
         room.progressAt = now
-        refuse(waitsForLast ? last : pacemaker, .heldUp, at: now, into: &out)
+        refuse(pauser ?? (waitsForLast ? last : pacemaker), .heldUp, at: now, into: &out)
     }
 
     /// Nobody but the pacemaker needs to be told: who is behind others sees their input and hurries by himself.

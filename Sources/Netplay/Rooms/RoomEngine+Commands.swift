@@ -70,7 +70,9 @@ extension RoomEngine {
         case .resume:
             resume(guest, in: room, at: now, into: &out)
         case .reset:
-            try reset(payload, by: guest, in: room, at: now, into: &out)
+            // Forwarded, it takes effect a frame later than where it was pressed. The state of who sets the pace brings
+            // everybody to where he is; the reset of anybody else is undone by it.
+            resynchronize(guest, at: now, into: &out)
         case .crc where room.pacemaker === guest:
             room.forward(ByteBuffer(.crc, length: payload.readableBytes) { $0.writeImmutableBuffer(payload) }, from: guest, into: &out)
         default:
@@ -78,19 +80,8 @@ extension RoomEngine {
         }
     }
 
-    private mutating func ignore(_ command: NetplayCommand, from guest: Guest, into out: inout Outbox) {
+    func ignore(_ command: NetplayCommand, from guest: Guest, into out: inout Outbox) {
         out.emit(RoomEvent.commandIgnored(guest.peer, command: command.rawValue))
-    }
-
-    /// A player may start the game anew for all, if it is he whose frames the room counts: only of him is the frame he
-    /// names the one the others are in.
-    private mutating func reset(
-        _ payload: ByteBuffer, by guest: Guest, in room: Room, at now: Instant, into out: inout Outbox
-    ) throws(NetplayWireError) {
-        guard let frame = payload.getInteger(at: payload.readerIndex, as: UInt32.self) else { throw .badSize(.reset) }
-        guard room.pacemaker === guest, frame == room.frame else { return resynchronize(guest, at: now, into: &out) }
-        room.forward(NetplaySavestate.reset(frame: frame), from: guest, into: &out)
-        room.skipInput(before: frame, of: guest)
     }
 
     /// To everybody who can read it, its author included: RetroArch shows only what comes back.

@@ -81,7 +81,7 @@ extension RoomEngine {
         let isFirst = room.members.isEmpty
         room.arriving.removeAll { $0 === guest }
         room.members.append(guest)
-        guest.isToldPaused = isPaused(room, for: guest)
+        guest.isToldPaused = room.pauser(other: guest) != nil
         let sync = NetplaySync(
             frame: room.frame, client: client, isPaused: guest.isToldPaused,
             deviceTypes: Array(repeating: room.device.type, count: Room.deviceCount),
@@ -89,7 +89,7 @@ extension RoomEngine {
         )
         out.send(sync.encoded, to: guest.peer)
         if guest.protocolVersion >= 6 {
-            out.send(NetplaySettings.allowPausing(true), to: guest.peer)
+            out.send(NetplaySettings.allowPausing(false), to: guest.peer)
             out.send(NetplaySettings.inputLatency(0...0), to: guest.peer)
         }
         out.emit(RoomEvent.guestJoined(guest.peer, nick: guest.nick, room: room.name.description))

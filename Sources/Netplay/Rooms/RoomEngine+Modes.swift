@@ -73,10 +73,7 @@ extension RoomEngine {
         out.emit(RoomEvent.playing(guest.peer, client: guest.client, frame: room.frame))
         room.progressAt = room.players.count == 1 ? now : room.progressAt
         if room.pacemaker == nil {
-            room.idleSince = nil
-            room.isIdle = false
             choosePacemaker(room, at: now, into: &out)
-            refreshPauses(room, into: &out)
         }
     }
 

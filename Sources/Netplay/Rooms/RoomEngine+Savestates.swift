@@ -42,7 +42,6 @@ extension RoomEngine {
     /// The guest that was asked has gone or plays no more.
     mutating func renewRequest(_ room: Room, at now: Instant, into out: inout Outbox) {
         room.request = nil
-        refreshPauses(room, into: &out)
         requestState(room, at: now, into: &out)
         grantWishes(room, at: now, into: &out)
     }
@@ -64,7 +63,6 @@ extension RoomEngine {
         room.request = nil
         room.wantsState = false
         share(shared, from: guest, in: room, at: now, into: &out)
-        refreshPauses(room, into: &out)
         grantWishes(room, at: now, into: &out)
     }
 
@@ -110,7 +108,6 @@ extension RoomEngine {
     }
 
     private mutating func ask(_ source: Guest, in room: Room, at now: Instant, into out: inout Outbox) {
-        refreshPauses(room, into: &out)
         out.send(ByteBuffer(.requestSavestate, length: 0), to: source.peer)
         // A spectator stands still until there is a frame to run, and says its state only when it runs.
         if !source.isPlaying { endFrame(room, at: now, into: &out) }

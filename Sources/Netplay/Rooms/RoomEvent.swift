@@ -14,8 +14,6 @@ public enum RoomEvent: EngineEvent, Equatable {
     case stateShared(PeerID, frame: UInt32, rawSize: UInt32)
     case paused(PeerID)
     case resumed(PeerID)
-    /// A pauser is waited for no longer.
-    case pauseEnded(PeerID)
     case commandIgnored(PeerID, command: UInt32)
     case chatDropped(PeerID)
 
@@ -31,7 +29,6 @@ public enum RoomEvent: EngineEvent, Equatable {
         case .stateShared: "state_shared"
         case .paused: "paused"
         case .resumed: "resumed"
-        case .pauseEnded: "pause_ended"
         case .commandIgnored: "command_ignored"
         case .chatDropped: "chat_dropped"
         }
@@ -41,7 +38,7 @@ public enum RoomEvent: EngineEvent, Equatable {
         switch self {
         case .roomOpened(let peer, _), .guestJoined(let peer, _, _), .playing(let peer, _, _),
             .spectating(let peer, _, _), .playRefused(let peer, _), .paceSet(let peer), .stateShared(let peer, _, _),
-            .paused(let peer), .resumed(let peer), .pauseEnded(let peer), .commandIgnored(let peer, _),
+            .paused(let peer), .resumed(let peer), .commandIgnored(let peer, _),
             .chatDropped(let peer):
             peer
         case .roomClosed:
@@ -61,7 +58,6 @@ public enum RoomEvent: EngineEvent, Equatable {
         case .stateShared(_, let frame, let size): "the state of frame \(frame), \(size) bytes, went to the others"
         case .paused: "a player paused the room"
         case .resumed: "a player's pause ended"
-        case .pauseEnded: "a player's pause was too long, the others go on"
         case .commandIgnored(_, let command): "command \(String(command, radix: 16)) was ignored"
         case .chatDropped: "more chat than allowed was dropped"
         }

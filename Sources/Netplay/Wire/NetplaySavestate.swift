@@ -29,9 +29,4 @@ package struct NetplaySavestate: Equatable {
             bytes.writeImmutableBuffer(content)
         }
     }
-
-    /// RESET: everybody starts the game anew with this frame.
-    package static func reset(frame: UInt32) -> ByteBuffer {
-        ByteBuffer(.reset, length: 4) { $0.writeInteger(frame) }
-    }
 }
