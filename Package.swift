@@ -78,7 +78,8 @@ let package = Package(
         .testTarget(name: "RelayCoreTests", dependencies: ["RelayCore", "RelayTesting"], swiftSettings: strict),
         .testTarget(
             name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
-        .testTarget(name: "NetplayTests", dependencies: ["Netplay", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "NetplayTests", dependencies: ["Netplay", "RelayTesting", crypto, nioCore], swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
             dependencies: [

@@ -50,7 +50,10 @@ final class Room {
     var request: StateRequest?
     /// Somebody needs a savestate, or the room has gone apart.
     var wantsState = false
+    /// How often a state is given to everybody.
     var states: TokenBucket
+    /// How long the room's states are. RetroArch parts from who sends it one of another length.
+    var stateSize: UInt32?
 
     init(_ name: RoomName, slot: PeerID, device: NetplayDevice, at now: Instant) {
         self.name = name

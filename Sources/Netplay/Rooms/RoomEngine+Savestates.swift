@@ -55,13 +55,18 @@ extension RoomEngine {
             return refuse(guest, .badSavestate, at: now, into: &out)
         }
         guard state.frame == room.frame else { return receiveOtherFrame(from: guest, in: room, at: now, into: &out) }
-        // One that nobody asked for is as good: a player loaded it.
-        if room.request == nil, !room.states.take(at: now, rate: Self.stateRate) {
-            room.wantsState = true
-            return
+        // One that nobody asked for is as good: a player loaded it from his disk. Of another length it is not, as those
+        // of RetroArch 1.14 are; but asked again he says the same state in its usual length.
+        if room.request == nil {
+            let isUsual = room.stateSize.map { $0 == state.rawSize } ?? true
+            guard isUsual, room.states.take(at: now, rate: Self.stateRate) else {
+                room.wantsState = true
+                return requestState(room, at: now, into: &out)
+            }
         }
         room.request = nil
         room.wantsState = false
+        room.stateSize = state.rawSize
         share(shared, from: guest, in: room, at: now, into: &out)
         grantWishes(room, at: now, into: &out)
     }
