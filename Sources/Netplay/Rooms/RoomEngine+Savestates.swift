@@ -12,6 +12,7 @@ extension RoomEngine {
     /// How long a guest may take to begin with the state it was asked for.
     private static let patience = Duration.seconds(10)
     private static let stateRate = TokenBucket.Rate(perSecond: 1, burst: 4)
+    private static let mebibytesInflated = TokenBucket.Rate(perSecond: 64, burst: 512)
     /// How many states of the greatest size may be on their way here at the same time.
     private static let mostStates = 8
 
@@ -51,18 +52,14 @@ extension RoomEngine {
     ) {
         countKeptState(of: guest, 0)
         room.stateBeganAt = nil
+        guard state.frame == room.frame else { return receiveOtherFrame(from: guest, in: room, at: now, into: &out) }
+        guard isShareable(state, in: room, at: now) else {
+            room.request = nil
+            room.wantsState = true
+            return requestState(room, at: now, into: &out)
+        }
         guard let shared = SharedState(state, isCompressed: guest.usesZlib, maxBytes: configuration.maxStateBytes) else {
             return refuse(guest, .badSavestate, at: now, into: &out)
-        }
-        guard state.frame == room.frame else { return receiveOtherFrame(from: guest, in: room, at: now, into: &out) }
-        // One that nobody asked for is as good: a player loaded it from his disk. Of another length it is not, as those
-        // of RetroArch 1.14 are; but asked again he says the same state in its usual length.
-        if room.request == nil {
-            let isUsual = room.stateSize.map { $0 == state.rawSize } ?? true
-            guard isUsual, room.states.take(at: now, rate: Self.stateRate) else {
-                room.wantsState = true
-                return requestState(room, at: now, into: &out)
-            }
         }
         room.request = nil
         room.wantsState = false
@@ -99,10 +96,7 @@ extension RoomEngine {
         guard let request = room.request, room.stateBeganAt == nil,
             !room.members.contains(where: { $0.pausesSince != nil }), now - request.since >= Self.patience
         else { return }
-        request.source.givesNoState = true
-        room.request = nil
-        if room.pacemaker === request.source { choosePacemaker(room, at: now, into: &out) }
-        renewRequest(room, at: now, into: &out)
+        giveUp(request.source, in: room, at: now, into: &out)
     }
 
     /// The guest has the state: it may play.
@@ -118,16 +112,39 @@ extension RoomEngine {
         if !source.isPlaying { endFrame(room, at: now, into: &out) }
     }
 
+    /// One that nobody asked for is as good as any: a player loaded it from his disk. Of another length it is not, as
+    /// those of RetroArch 1.14 are; but asked again he says the same state in its usual length.
+    private mutating func isShareable(_ state: NetplaySavestate, in room: Room, at now: Instant) -> Bool {
+        if room.request == nil {
+            guard room.stateSize.map({ $0 == state.rawSize }) ?? true, room.states.take(at: now, rate: Self.stateRate)
+            else { return false }
+        }
+        // A few bytes of zlib can be many of a state: what all rooms inflate together is bounded too.
+        return (0...min(state.rawSize, UInt32(clamping: configuration.maxStateBytes)) >> 20).allSatisfy { _ in
+            inflating.take(at: now, rate: Self.mebibytesInflated)
+        }
+    }
+
+    /// He was asked, and has gone on or was not there yet. What he says to the next question is.
     private mutating func receiveOtherFrame(
         from guest: Guest, in room: Room, at now: Instant, into out: inout Outbox
     ) {
-        guard var request = room.request, request.tries < Self.mostTries else {
-            guard room.request != nil || room.pacemaker === guest else { return }
-            return refuse(guest, .badSavestate, at: now, into: &out)
+        guard var request = room.request, request.source === guest else {
+            room.wantsState = true
+            return requestState(room, at: now, into: &out)
         }
+        guard request.tries < Self.mostTries else { return giveUp(guest, in: room, at: now, into: &out) }
         request.tries += 1
         room.request = request
         ask(guest, in: room, at: now, into: &out)
+    }
+
+    /// Asks somebody else instead, who sets the pace then.
+    private mutating func giveUp(_ source: Guest, in room: Room, at now: Instant, into out: inout Outbox) {
+        source.givesNoState = true
+        room.request = nil
+        if room.pacemaker === source { choosePacemaker(room, at: now, into: &out) }
+        renewRequest(room, at: now, into: &out)
     }
 
     private mutating func share(

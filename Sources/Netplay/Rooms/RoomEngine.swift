@@ -27,6 +27,8 @@ public struct RoomEngine: StreamEngine {
     var roomDeadlines = DeadlineHeap()
     /// What is kept of savestates that are on their way here, of all guests together.
     var keptStateBytes = 0
+    /// What savestates may still be inflated, in MiB.
+    var inflating = TokenBucket(at: .zero)
 
     public init(configuration: RoomConfiguration, random: RandomSource = .system) {
         self.configuration = configuration

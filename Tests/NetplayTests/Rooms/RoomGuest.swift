@@ -37,6 +37,8 @@ final class RoomGuest {
     var nick: String
     var password = ""
     var isStateWanted = false
+    /// Whether it asks to play as soon as it is in, as RetroArch does unless told otherwise.
+    var playsAtOnce = false
     private var received = ByteBuffer()
     private var outgoing: [ByteBuffer] = []
 
@@ -137,6 +139,7 @@ final class RoomGuest {
         self.sync = sync
         hostFrame = sync.frame
         isPaused = sync.isPaused
+        if playsAtOnce { outgoing.append(NetplayPlay().encoded) }
         for (device, clients) in sync.deviceClients.enumerated() {
             for client in UInt32(0)..<32 where clients >> client & 1 == 1 {
                 players[client] = (sync.frame, (players[client]?.devices ?? 0) | 1 << UInt32(device))
