@@ -81,7 +81,7 @@ let package = Package(
         .testTarget(
             name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
-            name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", nioCore],
+            name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", crypto, nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",

@@ -6,6 +6,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case tunnelEngine = "tunnel-engine"
     case transcoder
     case transcodedPair = "transcoded-pair"
+    case roomWire = "room-wire"
+    case roomEngine = "room-engine"
 
     /// Feeds the target one input. It returns whatever the input is; a trap is a finding.
     package func run(_ bytes: [UInt8]) {
@@ -16,6 +18,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .tunnelEngine: fuzzTunnelEngine(bytes)
         case .transcoder: fuzzTranscoder(bytes)
         case .transcodedPair: fuzzTranscodedPair(bytes)
+        case .roomWire: fuzzRoomWire(bytes)
+        case .roomEngine: fuzzRoomEngine(bytes)
         }
     }
 }

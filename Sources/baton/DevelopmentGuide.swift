@@ -11,6 +11,8 @@ enum DevelopmentGuide {
             return "scripts/interop/retroarch \(address)"
         case "lobby":
             return "curl http://\(address)/list"
+        case "netplay_rooms":
+            return "scripts/interop/rooms \(address)"
         case "admin":
             return "curl http://\(address)/api/v1/status"
         default:

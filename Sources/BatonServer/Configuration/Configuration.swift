@@ -24,6 +24,7 @@ package struct Configuration: Sendable, Equatable {
         configuration.json = JSON()
         configuration.netplay = Netplay()
         configuration.lobby = Lobby()
+        configuration.netplay?.rooms = Rooms()
         configuration.admin = Admin()
         return configuration
     }
@@ -67,6 +68,20 @@ package struct Configuration: Sendable, Equatable {
         /// TCP_USER_TIMEOUT.
         package var userTimeout = Duration.seconds(120)
         package var tunnel = NetplayConfiguration()
+        package var rooms: Rooms?
+
+        package init() {}
+    }
+
+    /// The listeners of netplay rooms without a host.
+    package struct Rooms: Sendable, Equatable {
+        package var listen = Endpoint.everywhere(port: 55436)
+        /// Proxies that are trusted to say, by the PROXY protocol, whom they connect for.
+        package var proxyProtocolFrom: [IPPrefix] = []
+        /// TCP_USER_TIMEOUT.
+        package var userTimeout = Duration.seconds(60)
+        package var password: Secret?
+        package var rooms = RoomConfiguration()
 
         package init() {}
     }

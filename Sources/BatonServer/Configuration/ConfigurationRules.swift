@@ -60,7 +60,8 @@ extension Configuration {
 
     private var listeners: [(path: String, endpoint: Endpoint)] {
         let sections = [
-            ("json", json?.listen), ("netplay", netplay?.listen), ("lobby", lobby?.listen), ("admin", admin?.listen),
+            ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
+            ("lobby", lobby?.listen), ("admin", admin?.listen),
         ]
         return sections.flatMap { name, endpoints in
             (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }

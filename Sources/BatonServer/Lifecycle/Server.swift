@@ -52,6 +52,7 @@ package struct Server: Sendable {
             JSONService(configuration, context: context),
             NetplayService(configuration, context: context),
             LobbyService(configuration, context: context),
+            RoomService(configuration, context: context),
         ]
         let relays = protocols.compactMap { $0 }
         let (logger, logLevel) = (logger, logLevel)

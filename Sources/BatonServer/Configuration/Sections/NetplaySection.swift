@@ -24,6 +24,10 @@ extension Configuration.Netplay: SettingSection {
             &tunnel.maxStateBytes.asByteSize,
             Setting("max_state_bytes", "The largest savestate, uncompressed, that is given another form for that."),
             in: .between(.mebibytes(1), .mebibytes(1024)))
+        walker.optionalSection(
+            &rooms,
+            Setting(
+                "rooms", "Netplay rooms without a host. Leave the section out to turn them off.", needsRestart: true))
     }
 
     private mutating func describeLimits(to walker: inout some SettingWalker) {
@@ -83,5 +87,6 @@ extension Configuration.Netplay: SettingSection {
 }
 
 extension Allowed<Duration> {
-    fileprivate static var positive: Allowed { .between(.milliseconds(1), .seconds(7 * 86_400)) }
+    /// A time that passes, of a week at most.
+    static var positive: Allowed { .between(.milliseconds(1), .seconds(7 * 86_400)) }
 }
