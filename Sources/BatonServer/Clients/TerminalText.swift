@@ -7,14 +7,17 @@ enum TerminalText {
     /// - Parameter limit: the most Unicode scalars that stay.
     static func clean(_ text: String, atMost limit: Int) -> String {
         var kept = String.UnicodeScalarView()
+        var count = 0
         var wantsSpace = false
-        for scalar in text.unicodeScalars where kept.count < limit {
+        for scalar in text.unicodeScalars {
             if scalar.properties.isWhitespace {
-                wantsSpace = !kept.isEmpty
+                wantsSpace = count > 0
             } else if isShown(scalar) {
+                guard count + (wantsSpace ? 2 : 1) <= limit else { break }
                 if wantsSpace { kept.append(" ") }
-                wantsSpace = false
                 kept.append(scalar)
+                count += wantsSpace ? 2 : 1
+                wantsSpace = false
             }
         }
         return String(kept)
