@@ -46,8 +46,8 @@ package enum Pipe {
         return first.eventLoop.flatSubmit {
             let channels = [first, second]
             guard channels.allSatisfy(\.isActive) else {
-                for channel in channels { channel.close(promise: nil) }
                 let traffic = Traffic(endedFirst: first.isActive ? .second : .first)
+                for channel in channels { channel.close(promise: nil) }
                 return first.eventLoop.makeSucceededFuture(traffic)
             }
             let ends = channels.map { try? $0.pipeline.syncOperations.handler(type: PipeHandler.self) }
