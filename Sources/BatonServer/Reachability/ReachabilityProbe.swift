@@ -26,7 +26,8 @@ package struct ReachabilityProbe: Sendable {
 
     /// The timeouts are those for the connection to come about, and for the answer then.
     package init(
-        eventLoops: any EventLoopGroup, connectTimeout: Duration = .seconds(3), answerTimeout: Duration = .seconds(3)
+        eventLoops: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton,
+        connectTimeout: Duration = .seconds(3), answerTimeout: Duration = .seconds(3)
     ) {
         self.eventLoops = eventLoops
         self.connectTimeout = connectTimeout
@@ -67,7 +68,7 @@ package struct ReachabilityProbe: Sendable {
             return result
         } catch {
             answer.fail(error)
-            return .unreachable("\(error)")
+            return .unreachable(ConnectFailure.words(for: error))
         }
     }
 }

@@ -5,4 +5,12 @@
 /* Raises the soft limit of open files to the hard one. Returns the limit in force, or -1. */
 long clinuxnet_raise_open_files(void);
 
+/* Looks up the IP addresses of a host by its name or their text, as the system does, and waits for the answer. Puts at
+ * most `capacity` of them into `addresses`, 16 bytes each, IPv4 ones in the form ::ffff:a.b.c.d. Returns how many there
+ * are, or, below zero, a code for clinuxnet_resolve_failure. */
+int clinuxnet_resolve(const char *host, unsigned char *addresses, int capacity);
+
+/* Why clinuxnet_resolve found nothing, in words. */
+const char *clinuxnet_resolve_failure(int code);
+
 #endif

@@ -24,7 +24,7 @@ extension LifecycleTests {
                 try await stall(of: sent, playing: others)
                 let stopped = sent.bytes
                 #expect(stopped < Self.size)
-                let grown = try server.residentBytes() - before
+                let grown = try server.process.residentBytes() - before
                 #expect(grown < Self.bound)
                 let relay = try await server.admin().status().relay("netplay")
                 #expect(relay.queuedBytes < Self.bound)
@@ -50,7 +50,7 @@ extension LifecycleTests {
                 try await stall(of: sent, playing: others)
                 try await pair.link.close()
                 try await others.play(rounds: 100)
-                let grown = try server.residentBytes() - before
+                let grown = try server.process.residentBytes() - before
                 #expect(grown < Self.bound)
 
                 try await pair.guest.resumeReading()
@@ -81,12 +81,37 @@ extension LifecycleTests {
                 try await eventually("all is sent") { sent.bytes == content.readableBytes }
                 try await pair.link.close()
                 try await others.play(rounds: 100)
-                let grown = try server.residentBytes() - before
+                let grown = try server.process.residentBytes() - before
                 #expect(grown < Self.bound)
 
                 try await pair.guest.resumeReading()
                 #expect(try await pair.guest.readToEnd() == content)
                 try await others.play(rounds: 10)
+            }
+        }
+
+        /// Neither does `baton netplay join` hold for a slow player what it can leave to the sender.
+        @Test func aBridgeStopsTheSenderToo() async throws {
+            try await withServer { server in
+                let host = try await Tunnel.Host(at: try await server.address(of: "netplay"))
+                try await Bridge.into(host) { bridge in
+                    let (others, pair) = (try await bridge.join(), try await bridge.join(isReading: false))
+                    try await others.play(rounds: 100)
+                    let before = try bridge.process.residentBytes()
+                    let content = Self.content()
+
+                    let sent = push(content, through: pair.link)
+                    try await stall(of: sent, playing: others)
+                    #expect(sent.bytes < Self.size)
+                    let grown = try bridge.process.residentBytes() - before
+                    #expect(grown < Self.bound)
+
+                    try await pair.guest.resumeReading()
+                    let arrived = try await pair.guest.take(Self.size, within: .seconds(90))
+                    #expect(arrived == content)
+                    try await pair.play(rounds: 10)
+                    try await others.play(rounds: 10)
+                }
             }
         }
 
@@ -136,7 +161,7 @@ extension LifecycleTests {
         private func settledMemory(of server: RunningServer, playing others: Tunnel.Pair) async throws -> Int {
             try await others.play(rounds: 100)
             _ = try await server.admin().status()
-            return try server.residentBytes()
+            return try server.process.residentBytes()
         }
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 extension LifecycleTests {
     /// A process of the real executable, and what it writes, line by line.
@@ -44,6 +45,13 @@ extension LifecycleTests {
         var identifier: Int32 { process.processIdentifier }
 
         var isRunning: Bool { exits.all.isEmpty }
+
+        /// What the kernel says of its memory.
+        func residentBytes() throws -> Int {
+            let status = try String(contentsOfFile: "/proc/\(identifier)/status", encoding: .utf8)
+            let match = try #require(status.firstMatch(of: /VmRSS:\s*([0-9]+) kB/))
+            return try #require(Int(match.1)) * 1024
+        }
 
         func send(_ signal: Int32) {
             if isRunning { kill(identifier, signal) }

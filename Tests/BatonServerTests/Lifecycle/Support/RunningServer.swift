@@ -36,13 +36,6 @@ extension LifecycleTests {
             try Data(text.utf8).write(to: configuration)
         }
 
-        /// What the kernel says of its memory.
-        func residentBytes() throws -> Int {
-            let status = try String(contentsOfFile: "/proc/\(process.identifier)/status", encoding: .utf8)
-            let match = try #require(status.firstMatch(of: /VmRSS:\s*([0-9]+) kB/))
-            return try #require(Int(match.1)) * 1024
-        }
-
         /// The numbers of its file descriptors.
         func openFiles() throws -> [Int] {
             try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.identifier)/fd").compactMap { Int($0) }

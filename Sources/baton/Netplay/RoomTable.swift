@@ -1,0 +1,52 @@
+import BatonServer
+
+/// Rooms as people read them.
+enum RoomTable {
+    /// The most characters of a cell.
+    private static let widest = 32
+    private static let titles = [
+        "NAME", "GAME", "CORE", "PLAYERS", "COUNTRY", "VIA", "PASSWORD", "REACHABLE", "VERSION",
+    ]
+
+    static func text(of rooms: [LobbyRoom]) -> String {
+        guard !rooms.isEmpty else { return "no rooms" }
+        let rows = rooms.map { row(for: $0).map(cut) }
+        let widths = titles.indices.map { column in
+            rows.map { $0[column].count }.reduce(titles[column].count, max)
+        }
+        let lines = zip(rooms, rows).flatMap { room, row in
+            [line(row, widths), "    " + shellText(room.retroArchCommand)]
+                + (room.bridgeCommand.map { ["    " + shellText($0)] } ?? [])
+        }
+        return ([line(titles, widths)] + lines).joined(separator: "\n")
+    }
+
+    private static func row(for room: LobbyRoom) -> [String] {
+        [
+            room.name, room.game, room.core, players(of: room), room.country, room.isRelayed ? "relay" : "direct",
+            room.hasPassword ? "yes" : "no", room.isReachable ? "yes" : "no", room.version,
+        ]
+    }
+
+    private static func players(of room: LobbyRoom) -> String {
+        guard let players = room.players else { return "" }
+        return room.maxPlayers.map { "\(players)/\($0)" } ?? "\(players)"
+    }
+
+    private static func cut(_ text: String) -> String {
+        text.count > widest ? text.prefix(widest - 1) + "…" : text
+    }
+
+    private static func line(_ cells: [String], _ widths: [Int]) -> String {
+        let padded = zip(cells, widths).map { cell, width in
+            cell + String(repeating: " ", count: width - cell.count)
+        }
+        let line = padded.joined(separator: "  ")
+        return String(line.reversed().drop { $0 == " " }.reversed())
+    }
+
+    /// Only the bars between host, port and session mean something to a shell.
+    private static func shellText(_ command: [String]) -> String {
+        command.map { $0.contains("|") ? "'\($0)'" : $0 }.joined(separator: " ")
+    }
+}
