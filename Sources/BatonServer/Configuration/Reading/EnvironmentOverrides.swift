@@ -39,11 +39,10 @@ struct EnvironmentOverrides {
         return Problem(place: .variable(name), message: "names no setting and is ignored" + (advice ?? ""))
     }
 
-    /// Of the section, if there is one, and the key.
+    /// Of the sections, if there are any, and the key.
     private static func path(of name: String) -> [String] {
-        let name = name.dropFirst(prefix.count).lowercased()
-        guard let gap = name.firstRange(of: "__") else { return [name] }
-        return [String(name[..<gap.lowerBound]), String(name[gap.upperBound...])]
+        name.dropFirst(prefix.count).lowercased().split(separator: "__", omittingEmptySubsequences: false)
+            .map(String.init)
     }
 }
 

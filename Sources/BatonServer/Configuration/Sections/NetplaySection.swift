@@ -10,6 +10,13 @@ extension Configuration.Netplay: SettingSection {
         walker.value(
             &tunnel.linkFromOwnerOnly,
             Setting("link_from_owner_only", "Whether a link must come from the address of the session's host."))
+        walker.optionalSection(
+            &dedicated,
+            Setting(
+                "dedicated",
+                "Hosts that are started on request. They need RetroArch on this machine. Off while the section is out.",
+                needsRestart: true)
+        )
     }
 
     private mutating func describeLimits(to walker: inout some SettingWalker) {
