@@ -29,6 +29,11 @@ final class AdmissionDesk: Sendable {
         admission.withLockedValue { $0.release(address, at: now) }
     }
 
+    /// Whether an address may not be here, for protocols whose packets make no connection.
+    func isBanned(_ address: IPAddress, at now: Instant) -> Bool {
+        admission.withLockedValue { $0.bans.ban(of: address, at: now) != nil }
+    }
+
     /// Takes new limits and bans for connections to come.
     func reconfigure(limits: Admission.Limits, bans: BanList) {
         admission.withLockedValue { admission in

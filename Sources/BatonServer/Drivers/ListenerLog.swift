@@ -52,6 +52,10 @@ struct ListenerLog: Sendable {
         write(.info, reason.sentence, "connection_refused", peer: nil, endpoint, reason: reason.word)
     }
 
+    func refusedRequest(_ endpoint: Endpoint, _ reason: String) {
+        write(.info, "a request was turned away", "request_refused", peer: nil, endpoint, reason: reason)
+    }
+
     func acceptFailed(_ error: any Error) {
         write(.error, "connections cannot be accepted: \(error)", "accept_failed", peer: nil, nil, reason: nil)
     }

@@ -76,13 +76,15 @@ extension DedicatedEngine {
     }
 
     /// A guest has begun to talk with the host.
-    public mutating func guestJoined(_ id: PeerID, at now: Instant, into out: inout [DedicatedEffect]) {
+    public mutating func guestJoined(
+        _ id: PeerID, from endpoint: Endpoint, at now: Instant, into out: inout [DedicatedEffect]
+    ) {
         guard let host = hosts[id] else { return }
         hosts.update(id) { host in
             host.guests += 1
             host.idleAt = nil
         }
-        out.append(.emit(.guestJoined(id, guests: host.guests + 1)))
+        out.append(.emit(.guestJoined(id, from: endpoint, guests: host.guests + 1)))
         reschedule(id)
     }
 
@@ -118,7 +120,8 @@ extension DedicatedEngine {
         answer(id, nil, into: &out)
         hosts.update(id) { $0.phase = .stopping(end) }
         deadlines.cancel(id)
-        out.append(.emit(.stopping(id, end)))
+        // Where nothing has begun, its end says it all.
+        if host.phase != .finding { out.append(.emit(.stopping(id, end))) }
         out.append(.stop(id))
     }
 
@@ -188,7 +191,7 @@ extension DedicatedEngine {
 
     private mutating func forgetRequest(of id: PeerID) {
         guard let host = hosts[id], let owner = host.owner else { return }
-        let key = Key(address: owner, request: host.request)
+        let key = Key(address: owner.address, request: host.request)
         // A successor may have the same key by now.
         if requested[key] == id { requested[key] = nil }
     }

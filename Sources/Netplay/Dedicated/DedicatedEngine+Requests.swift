@@ -24,7 +24,7 @@ extension DedicatedEngine {
                 out.append(.answer(HostingAnswer(nil).encoded(forRequestOf: asker.requestLength), to: asker))
                 throw error
             }
-            requested[key] = add(request, owner: endpoint.address, asker: asker, at: now, into: &out)
+            requested[key] = add(request, owner: endpoint, asker: asker, at: now, into: &out)
         } catch {
             out.append(.refuse(error, from: endpoint))
         }
@@ -32,7 +32,7 @@ extension DedicatedEngine {
 
     /// Makes a host of which nothing exists yet.
     mutating func add(
-        _ request: HostingRequest, owner: IPAddress?, asker: Asker?, at now: Instant, into out: inout [DedicatedEffect]
+        _ request: HostingRequest, owner: Endpoint?, asker: Asker?, at now: Instant, into out: inout [DedicatedEffect]
     ) -> PeerID {
         let taken = Set(hosts.all.map(\.value.seat))
         let id = ids.insert { _ in }
@@ -40,7 +40,7 @@ extension DedicatedEngine {
             request: request, owner: owner, seat: (1...).first { !taken.contains($0) } ?? 0, createdAt: now,
             asker: asker, startBy: now + configuration.startTimeout)
         reschedule(id)
-        out.append(.emit(.requested(id, request)))
+        out.append(.emit(.requested(id, request, by: owner)))
         out.append(.find(id, request))
         return id
     }
@@ -76,7 +76,7 @@ extension DedicatedEngine {
     private func checkRoom(for address: IPAddress) throws(HostingRefusal) {
         if isDraining { throw .draining }
         let subscriber = RequestLimiter.subscriber(of: address)
-        let own = hosts.all.filter { $0.value.owner.map(RequestLimiter.subscriber) == subscriber }
+        let own = hosts.all.filter { $0.value.owner.map { RequestLimiter.subscriber(of: $0.address) } == subscriber }
         guard own.count < configuration.maxHostsPerAddress else { throw .addressFull }
         guard hosts.count < configuration.maxHosts else { throw .hostsFull }
     }

@@ -20,7 +20,7 @@ struct DedicatedHost {
 
     let request: HostingRequest
     /// Whose datagram it answers; `nil` for an operator's host.
-    let owner: IPAddress?
+    let owner: Endpoint?
     /// The lowest number that no other host has, from 1: what tells hosts of one nick apart.
     let seat: Int
     let createdAt: Instant
