@@ -2,6 +2,7 @@ import ArgumentParser
 import BatonServer
 import Foundation
 import Logging
+import RelayCore
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,6 +20,24 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "Serve everything that needs no privilege on 127.0.0.1, without a file.")
     var dev = false
 
+    @OptionGroup var logging: LogOptions
+
+    func validate() throws {
+        if dev, source.config != nil { throw ValidationError("--dev and --config exclude each other.") }
+    }
+
+    func run() async throws {
+        try await serve(
+            .everything, logging: logging, load: { [source, dev] in try source.load(dev: dev) },
+            onListening: { [dev] name, address in
+                guard dev, let command = DevelopmentGuide.command(for: name, at: address) else { return }
+                FileHandle.standardOutput.write(Data("try \(name): \(command)\n".utf8))
+            })
+    }
+}
+
+/// How a server logs, where that differs from its configuration.
+struct LogOptions: ParsableArguments {
     @Option(
         help: "Least severe level to log: \(Configuration.Log.Level.allCases.map(\.rawValue).joined(separator: ", ")).")
     var logLevel: Configuration.Log.Level?
@@ -26,29 +45,30 @@ struct Serve: AsyncParsableCommand {
     @Option(help: "How log lines look: \(Configuration.Log.Format.allCases.map(\.rawValue).joined(separator: ", ")).")
     var logFormat: Configuration.Log.Format?
 
-    func validate() throws {
-        if dev, source.config != nil { throw ValidationError("--dev and --config exclude each other.") }
+    /// The configuration as these options want it.
+    func applied(to configuration: Configuration) -> Configuration {
+        var configuration = configuration
+        configuration.log.level = logLevel ?? configuration.log.level
+        configuration.log.format = logFormat ?? configuration.log.format
+        return configuration
     }
+}
 
-    func run() async throws {
-        let load: Server.ConfigurationLoader = { [source, dev, logLevel, logFormat] in
-            var configuration = try source.load(dev: dev)
-            configuration.log.level = logLevel ?? configuration.log.level
-            configuration.log.format = logFormat ?? configuration.log.format
-            return configuration
-        }
-        let configuration = try load()
-        let level = LogLevel(configuration.log.level)
-        let logger = Logger(label: "baton") { _ in LineLogHandler(format: configuration.log.format, level: level) }
-        for warning in configuration.warnings {
-            logger.warning("\(warning)", metadata: ["event": "configuration_warning"])
-        }
-        let server = Server(configuration, logger: logger, logLevel: level, reloading: load) { [dev] name, address in
-            guard dev, let command = DevelopmentGuide.command(for: name, at: address) else { return }
-            FileHandle.standardOutput.write(Data("try \(name): \(command)\n".utf8))
-        }
-        try await server.run()
+/// Runs a server until a signal ends it.
+func serve(
+    _ scope: Server.Scope, logging: LogOptions, load: @escaping Server.ConfigurationLoader,
+    onListening: @escaping @Sendable (String, Endpoint) -> Void = { _, _ in }
+) async throws {
+    let load: Server.ConfigurationLoader = { logging.applied(to: try load()) }
+    let configuration = try load()
+    let level = LogLevel(configuration.log.level)
+    let logger = Logger(label: "baton") { _ in LineLogHandler(format: configuration.log.format, level: level) }
+    for warning in configuration.warnings {
+        logger.warning("\(warning)", metadata: ["event": "configuration_warning"])
     }
+    let server = Server(
+        configuration, scope: scope, logger: logger, logLevel: level, reloading: load, onListening: onListening)
+    try await server.run()
 }
 
 /// Where the configuration comes from.

@@ -44,6 +44,9 @@ struct AdminService: Service {
         let api = guarded.group("api/v1")
         api.get("status") { _, _ in try await StatusResponse(overview) }
         api.get("rooms") { _, _ in try await RoomsResponse(overview) }
+        if let dedicated = overview.dedicated {
+            HostRoutes(service: dedicated).add(to: api, changing: api.group().add(middleware: WriteAccess(token)))
+        }
         return router
     }
 }

@@ -3,6 +3,7 @@ import RelayCore
 /// Everything the admin listener can tell, gathered from its owners when somebody asks.
 struct Overview: Sendable {
     let relays: [any Relay]
+    let dedicated: DedicatedService?
     let desk: AdmissionDesk
     let phase: ServerPhase
     let reloader: Reloader

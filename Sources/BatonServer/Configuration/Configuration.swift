@@ -69,6 +69,8 @@ package struct Configuration: Sendable, Equatable {
         package var userTimeout = Duration.seconds(120)
         package var tunnel = NetplayConfiguration()
         package var rooms: Rooms?
+        /// Hosts that are started on request; `nil` without the section.
+        package var dedicated: Dedicated?
 
         package init() {}
     }
@@ -102,6 +104,26 @@ package struct Configuration: Sendable, Equatable {
         package var requests = TokenBucket.Rate(perSecond: 20, burst: 100)
         package var readTimeout = Duration.seconds(5)
         package var writeTimeout = Duration.seconds(5)
+
+        package init() {}
+    }
+
+    /// Dedicated hosts: where requests come in, what may be hosted, and how guests come to it.
+    package struct Dedicated: Sendable, Equatable {
+        package var listen = Endpoint.everywhere(port: 55437)
+        /// The program, found in PATH unless it is a path.
+        package var retroarch = "retroarch"
+        /// The folder of the cores; `nil` for where the system has them.
+        package var cores: String?
+        /// The folder of their info files; `nil` for where the system has them.
+        package var coreInfo: String?
+        package var content = "/var/lib/baton/content"
+        /// The tunnel server that guests come through; without one they come to `desk.ports`.
+        package var relay: ServerAddress?
+        package var lobby: LobbyAddress?
+        package var nick = "Baton"
+        package var password: Secret?
+        package var desk = DedicatedConfiguration()
 
         package init() {}
     }

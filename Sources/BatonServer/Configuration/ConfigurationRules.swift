@@ -10,12 +10,19 @@ struct Complaint {
 
 extension Configuration {
     func brokenRules() -> [Complaint] {
-        [protocolMissing].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
+        [protocolMissing, unwritablePassword].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
     }
 
     private var protocolMissing: Complaint? {
         guard json == nil, netplay == nil, lobby == nil else { return nil }
         return Complaint(paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:' or 'lobby:'")
+    }
+
+    /// RetroArch's configuration has no way to write a quotation mark.
+    private var unwritablePassword: Complaint? {
+        guard let password = netplay?.dedicated?.password, password.text.contains("\"") else { return nil }
+        let path = "netplay.dedicated.password"
+        return Complaint(paths: [path, "\(path)_file"], message: "\(path): RetroArch cannot have a '\"' in it")
     }
 
     private var doubledListeners: [Complaint] {

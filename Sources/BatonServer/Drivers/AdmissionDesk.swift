@@ -29,7 +29,7 @@ final class AdmissionDesk: Sendable {
         admission.withLockedValue { $0.release(address, at: now) }
     }
 
-    /// Whether an address may not connect, for those whose connection is a proxy's.
+    /// Whether an address may not be here, for requests that make no connection, or come through a proxy's.
     func isBanned(_ address: IPAddress, at now: Instant) -> Bool {
         admission.withLockedValue { $0.bans.ban(of: address, at: now) != nil }
     }

@@ -53,8 +53,8 @@ struct ListenerLog: Sendable {
     }
 
     /// A request was not done that came without a connection of its own.
-    func requestRefused(_ caller: IPAddress, _ reason: CloseReason) {
-        write(.info, reason.sentence, "request_refused", peer: nil, caller, reason: reason.word)
+    func requestRefused(_ caller: any CustomStringConvertible, _ reason: String, _ sentence: String) {
+        write(.info, sentence, "request_refused", peer: nil, caller, reason: reason)
     }
 
     /// Something in the operator's world does not work while the server runs; `event` names it.

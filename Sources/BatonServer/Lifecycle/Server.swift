@@ -7,10 +7,17 @@ import UnixSignals
 
 /// One server: every relay its configuration asks for, the admin listener, and what signals do to them.
 package struct Server: Sendable {
+    /// What of a configuration is served; the admin listener always is.
+    package enum Scope: Sendable {
+        case everything
+        case dedicatedHosts
+    }
+
     /// Reads the configuration again, for a reload.
     package typealias ConfigurationLoader = @Sendable () throws -> Configuration
 
     private let configuration: Configuration
+    private let scope: Scope
     private let loadConfiguration: ConfigurationLoader
     private let logger: Logger
     private let logLevel: LogLevel
@@ -19,12 +26,13 @@ package struct Server: Sendable {
     /// `logLevel` is what `logger`'s handler looks at; a reload may change it. `onListening` is told protocol and address
     /// of every listener that is bound.
     package init(
-        _ configuration: Configuration, logger: Logger, logLevel: LogLevel,
+        _ configuration: Configuration, scope: Scope = .everything, logger: Logger, logLevel: LogLevel,
         reloading load: @escaping ConfigurationLoader,
         onListening: @escaping @Sendable (String, Endpoint) -> Void = { _, _ in }
     ) {
         self.onListening = onListening
         self.configuration = configuration
+        self.scope = scope
         self.logger = logger
         self.logLevel = logLevel
         self.loadConfiguration = load
@@ -48,13 +56,8 @@ package struct Server: Sendable {
         let context = RelayContext(
             eventLoops: eventLoops, desk: desk, logger: logger, onListening: onListening
         )
-        let protocols: [(any Relay)?] = try await [
-            JSONService(configuration, context: context),
-            NetplayService(configuration, context: context),
-            LobbyService(configuration, context: context),
-            RoomService(configuration, context: context),
-        ]
-        let relays = protocols.compactMap { $0 }
+        let dedicated = try await DedicatedService(configuration, context: context)
+        let relays = try await relays(dedicated, context: context)
         let (logger, logLevel) = (logger, logLevel)
         let phase = ServerPhase()
         let reloader = Reloader(running: configuration, load: loadConfiguration, logger: logger) { configuration in
@@ -64,7 +67,7 @@ package struct Server: Sendable {
         }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         for relay in relays { try await relay.start() }
-        let overview = Overview(relays: relays, desk: desk, phase: phase, reloader: reloader)
+        let overview = Overview(relays: relays, dedicated: dedicated, desk: desk, phase: phase, reloader: reloader)
         let admin = AdminService(configuration, overview: overview, context: context)
         let control = SignalService(
             signals: signals, relays: relays, phase: phase, reloader: reloader, logger: logger
@@ -76,6 +79,25 @@ package struct Server: Sendable {
         )
         try await ServiceGroup(configuration: .init(services: members + [last], logger: Self.silent)).run()
         logger.notice("stopped", metadata: ["event": "stopped"])
+    }
+
+    private func relays(_ dedicated: DedicatedService?, context: RelayContext) async throws -> [any Relay] {
+        switch scope {
+        case .everything:
+            let services: [(any Relay)?] = try await [
+                JSONService(configuration, context: context),
+                NetplayService(configuration, context: context),
+                LobbyService(configuration, context: context),
+                RoomService(configuration, context: context),
+                dedicated,
+            ]
+            return services.compactMap { $0 }
+        case .dedicatedHosts:
+            guard let dedicated else {
+                throw BatonError(.configuration, "the configuration has no section netplay.dedicated")
+            }
+            return [dedicated]
+        }
     }
 
     /// The limits asked for, within the file descriptors there are.

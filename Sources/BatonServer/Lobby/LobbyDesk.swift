@@ -214,7 +214,7 @@ final class LobbyDesk: Sendable {
     /// Counts and logs a request that is not done.
     func refused(_ refusal: LobbyRefusal, _ caller: IPAddress) {
         counted.withLockedValue { $0.refused.count(refusal.reason.word) }
-        log.requestRefused(caller, refusal.reason)
+        log.requestRefused(caller, refusal.reason.word, refusal.reason.sentence)
     }
 
     func count(_ event: String) { counted.withLockedValue { $0.events.count(event) } }

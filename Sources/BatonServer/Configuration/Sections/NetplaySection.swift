@@ -28,6 +28,13 @@ extension Configuration.Netplay: SettingSection {
             &rooms,
             Setting(
                 "rooms", "Netplay rooms without a host. Leave the section out to turn them off.", needsRestart: true))
+        walker.optionalSection(
+            &dedicated,
+            Setting(
+                "dedicated",
+                "Hosts that are started on request. They need RetroArch on this machine. Off while the section is out.",
+                needsRestart: true)
+        )
     }
 
     private mutating func describeLimits(to walker: inout some SettingWalker) {

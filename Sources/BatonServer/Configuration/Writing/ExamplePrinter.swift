@@ -24,7 +24,7 @@ struct ExamplePrinter: SettingWalker {
 
         """
 
-    private static let width = 118
+    private var width = 118
     private(set) var lines: [String] = []
     private var indentation = ""
     /// Whether the keys of one record are shown, each with its meaning behind it.
@@ -78,8 +78,16 @@ struct ExamplePrinter: SettingWalker {
     }
 
     mutating func optionalSection<Section: SettingSection>(_ section: inout Section?, _ setting: Setting) {
-        var present = section ?? Section()
-        self.section(&present, setting)
+        if var present = section { return self.section(&present, setting) }
+        var printer = ExamplePrinter()
+        printer.width = width - indentation.count - 2
+        var sample = Section()
+        printer.section(&sample, setting)
+        // The section's own comment needs no second mark.
+        let all = printer.lines.drop(while: \.isEmpty)
+        let isComment = { (line: String) in line.hasPrefix("# ") }
+        let shown = all.prefix(while: isComment) + all.drop(while: isComment).map { $0.isEmpty ? "#" : "# \($0)" }
+        lines += [""] + shown.map { indentation + $0 }
     }
 
     /// The first text is what stands behind the key, the others are lines below it.
@@ -97,7 +105,7 @@ struct ExamplePrinter: SettingWalker {
         }
         if isCommentedOut { texts[0] = "# " + texts[0] }
         let comments = comment.split(separator: "\n").flatMap {
-            ExamplePrinter.wrap($0, to: ExamplePrinter.width - indentation.count).map { "# " + $0 }
+            ExamplePrinter.wrap($0, to: width - indentation.count).map { "# " + $0 }
         }
         let isFirst = lines.last?.hasSuffix(":") ?? false
         lines += (isFirst ? [] : [""]) + (comments + texts).map { indentation + $0 }

@@ -19,12 +19,17 @@ extension LifecycleTests {
         }
 
         func get(_ path: String) async throws -> Reply {
+            try await send("GET", path)
+        }
+
+        func send(_ method: String, _ path: String, json body: String? = nil) async throws -> Reply {
             let connection = try await Connection.open(to: address)
             let authorization = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
-            let headers = "Host: localhost\r\n\(authorization)Connection: close\r\n"
-            connection.write("GET \(path) HTTP/1.1\r\n\(headers)\r\n".utf8)
+            let content = body.map { "Content-Type: application/json\r\nContent-Length: \($0.utf8.count)\r\n" } ?? ""
+            let headers = "Host: localhost\r\n\(authorization)\(content)Connection: close\r\n"
+            connection.write("\(method) \(path) HTTP/1.1\r\n\(headers)\r\n\(body ?? "")".utf8)
             let text = String(buffer: try await connection.readToEnd())
-            let end = try #require(text.firstRange(of: "\r\n\r\n"), "the answer to GET \(path) was: \(text)")
+            let end = try #require(text.firstRange(of: "\r\n\r\n"), "the answer to \(method) \(path) was: \(text)")
             let lines = text[..<end.lowerBound].components(separatedBy: "\r\n")
             let status = try #require(lines[0].split(separator: " ").dropFirst().first.flatMap { Int($0) })
             var answered: [String: String] = [:]

@@ -65,14 +65,15 @@ extension LifecycleTests {
 
     /// Runs a server for as long as `body` takes. It is gone afterwards, whatever happened.
     static func withServer<Result>(
-        _ configuration: String = everything, arguments: [String] = [], environment: [String: String] = [:],
+        _ configuration: String = everything, command: [String] = ["serve"], arguments: [String] = [],
+        environment: [String: String] = [:],
         _ body: (RunningServer) async throws -> Result
     ) async throws -> Result {
         try await withDirectory { directory in
             let file = directory.appending(path: "baton.yaml")
             try Data(configuration.utf8).write(to: file)
             let process = try ChildProcess(
-                arguments: ["serve", "--config", file.path] + arguments, environment: environment)
+                arguments: command + ["--config", file.path] + arguments, environment: environment)
             let server = RunningServer(process: process, configuration: file)
             do {
                 let result = try await body(server)
