@@ -4,6 +4,7 @@ import RelayCore
 struct Overview: Sendable {
     let relays: [any Relay]
     let desk: AdmissionDesk
+    let portMapping: PortMappingService
     let phase: ServerPhase
     let reloader: Reloader
 

@@ -45,8 +45,10 @@ package struct Server: Sendable {
 
     private func serve(on eventLoops: any EventLoopGroup) async throws {
         let desk = AdmissionDesk(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
+        let portMapping = PortMappingService(
+            configuration.portMapping, eventLoop: eventLoops.next(), logger: logger)
         let context = RelayContext(
-            eventLoops: eventLoops, desk: desk, logger: logger, onListening: onListening
+            eventLoops: eventLoops, desk: desk, logger: logger, portMapping: portMapping, onListening: onListening
         )
         let services: [(any Relay)?] = try await [
             JSONService(configuration, context: context),
@@ -58,18 +60,23 @@ package struct Server: Sendable {
         let reloader = Reloader(running: configuration, load: loadConfiguration, logger: logger) { configuration in
             desk.reconfigure(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
             logLevel.current = configuration.log.level
+            portMapping.reconfigure(configuration.portMapping)
             for relay in relays { try await relay.reconfigure(configuration) }
         }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         for relay in relays { try await relay.start() }
-        let overview = Overview(relays: relays, desk: desk, phase: phase, reloader: reloader)
+        let overview = Overview(
+            relays: relays, desk: desk, portMapping: portMapping, phase: phase, reloader: reloader)
         let admins: [any Service] = (configuration.admin?.listen ?? []).map { endpoint in
             AdminService(endpoint, token: configuration.admin?.token, overview: overview, context: context)
         }
         let control = SignalService(
             signals: signals, relays: relays, phase: phase, reloader: reloader, logger: logger
         )
-        let members = (relays + admins).map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+        // They stop in reverse order: ports are taken back when nobody is served any more.
+        let members = ([portMapping] + relays + admins).map {
+            ServiceGroupConfiguration.ServiceConfiguration(service: $0)
+        }
         let last = ServiceGroupConfiguration.ServiceConfiguration(
             service: control, successTerminationBehavior: .gracefullyShutdownGroup
         )

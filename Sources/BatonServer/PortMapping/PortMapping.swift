@@ -50,8 +50,8 @@ package struct PortMappingEvent: Sendable, Equatable {
         case lost(ExternalPort, PortMappingFailure)
         /// Taken back, as nobody needs it any more.
         case removed(ExternalPort)
-        /// Could not be taken back: it stays until its lease ends.
-        case left(ExternalPort, PortMappingFailure)
+        /// Could not be taken back: it stays until its lease ends, or for ever.
+        case left(ExternalPort, PortMappingFailure, isPermanent: Bool)
     }
 
     /// How many were wanted before it, at the same mapper.

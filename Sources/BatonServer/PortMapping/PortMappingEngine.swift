@@ -22,8 +22,8 @@ struct PortMappingEngine: Sendable {
     /// The address is the router's external one, after an `add`.
     typealias Answer = Result<IPAddress?, PortMappingFailure>
 
-    /// How long an attempt that failed is followed by none.
-    static let retryInterval = Duration.seconds(60)
+    /// How long an attempt that failed is followed by none: a lease, at most this.
+    static let longestPause = Duration.seconds(60)
     /// How long a stop waits for the router.
     static let farewell = Duration.seconds(5)
 
@@ -115,7 +115,7 @@ struct PortMappingEngine: Sendable {
     }
 
     mutating func advance(to now: Instant, into out: inout [Effect]) {
-        if let stopDeadline, now >= stopDeadline {
+        if let stopDeadline, now >= stopDeadline, !isFinished {
             finish(into: &out)
         } else {
             proceed(at: now, into: &out)
@@ -237,7 +237,7 @@ struct PortMappingEngine: Sendable {
         entries[index].phase = .gone
         switch answer {
         case .success, .failure(.noSuchEntry): emit(index, .removed(held.external), into: &out)
-        case .failure(let failure): emit(index, .left(held.external, failure), into: &out)
+        case .failure(let failure): left(index, held, failure, into: &out)
         }
     }
 
@@ -247,7 +247,7 @@ struct PortMappingEngine: Sendable {
     ) {
         let isNews = entries[index].failure != failure
         entries[index].failure = failure
-        let later = now + Self.retryInterval
+        let later = now + min(.seconds(leaseSeconds), Self.longestPause)
         guard var held = entries[index].held else {
             entries[index].phase = .wanted(entries[index].mapping.externalPorts.lowerBound, due: later)
             return emit(index, .failed(failure, isNews: isNews), into: &out)
@@ -271,10 +271,14 @@ struct PortMappingEngine: Sendable {
         for index in entries.indices {
             guard let held = entries[index].held else { continue }
             entries[index].phase = .gone
-            emit(index, .left(held.external, .noAnswer), into: &out)
+            left(index, held, .noAnswer, into: &out)
         }
         isFinished = true
         out.append(.finish)
+    }
+
+    private func left(_ index: Int, _ held: Held, _ failure: PortMappingFailure, into out: inout [Effect]) {
+        emit(index, .left(held.external, failure, isPermanent: held.expires == nil), into: &out)
     }
 
     private func emit(_ index: Int, _ outcome: PortMappingEvent.Outcome, into out: inout [Effect]) {

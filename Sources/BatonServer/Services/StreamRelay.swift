@@ -13,6 +13,7 @@ final class StreamRelay: Sendable {
     private let settings: StreamSettings
     private let log: ListenerLog
     private let onListening: @Sendable (String, Endpoint) -> Void
+    private let portMapping: PortMappingService?
     private let channels = NIOLockedValueBox<[any Channel]>([])
 
     /// How long a stop waits for the last bytes to leave.
@@ -30,6 +31,7 @@ final class StreamRelay: Sendable {
         self.settings = settings
         self.log = log
         onListening = context.onListening
+        portMapping = context.portMapping
         driver = try await eventLoop.submit {
             let driver = StreamDriver(
                 engine: makeEngine(), settings: settings, desk: desk, log: log, eventLoop: eventLoop
@@ -48,6 +50,7 @@ final class StreamRelay: Sendable {
                 let bound = channel.localAddress?.endpoint ?? endpoint
                 log.listening(on: bound)
                 onListening(name, bound)
+                portMapping?.listening(name, .tcp, bound)
             } catch let error as IOError where error.meansNoIPv6 && endpoint.address == .anyIPv6 && endpoints.count > 1
             {
                 log.noIPv6(endpoint)
@@ -114,6 +117,8 @@ struct RelayContext: Sendable {
     var eventLoops: any EventLoopGroup
     var desk: AdmissionDesk
     var logger: Logger
+    /// Told of every listener that players need.
+    var portMapping: PortMappingService?
     /// Told of every listener that is bound: protocol and address.
     var onListening: @Sendable (String, Endpoint) -> Void = { _, _ in }
 }
