@@ -12,7 +12,7 @@ package enum PortMappingFailure: Error, Sendable, Equatable {
     case noSuchEntry
     /// The router has another reason, as an error of UPnP.
     case refused(code: Int, meaning: String)
-    /// The router is silent, or says what nobody can make sense of.
+    /// The router is silent, or hangs up.
     case noAnswer
     /// The end came before an answer.
     case stopping

@@ -66,17 +66,28 @@ struct UPnPGateway: Gateway {
 
     func add(_ entry: GatewayEntry) throws(PortMappingFailure) -> IPAddress? {
         let target = entry.mapping.target
-        let isAnyAddress = target.address == IPAddress(ipv4: 0)
+        let address = target.address == IPAddress(ipv4: 0) ? localAddress : "\(target.address)"
+        let (external, transport) = ("\(entry.externalPort)", entry.mapping.transport.rawValue)
+        // Many routers let a machine overwrite its own entries: another program's, then.
+        if let holder = holder(of: external, transport), holder != (address, "\(target.port)") { throw .portTaken }
         let code = UPNP_AddPortMapping(
-            control, service, "\(entry.externalPort)", "\(target.port)",
-            isAnyAddress ? localAddress : "\(target.address)", "Baton \(entry.mapping.name)",
-            entry.mapping.transport.rawValue, nil, "\(entry.leaseSeconds)")
+            control, service, external, "\(target.port)", address, "Baton \(entry.mapping.name)", transport, nil,
+            "\(entry.leaseSeconds)")
         try Self.check(code)
         return externalAddress
     }
 
     func remove(_ transport: PortMapping.Transport, externalPort: UInt16) throws(PortMappingFailure) {
         try Self.check(UPNP_DeletePortMapping(control, service, "\(externalPort)", transport.rawValue, nil))
+    }
+
+    /// Where an external port leads; `nil` if nowhere, or if the router does not say.
+    private func holder(of port: String, _ transport: String) -> (address: String, port: String)? {
+        let empty = [CChar](repeating: 0, count: 128)
+        var (address, target, name, isEnabled, lease) = (empty, empty, empty, empty, empty)
+        let code = UPNP_GetSpecificPortMappingEntry(
+            control, service, port, transport, nil, &address, &target, &name, &isEnabled, &lease)
+        return code == UPNPCOMMAND_SUCCESS ? (Self.text(address), Self.text(target)) : nil
     }
 
     private var externalAddress: IPAddress? {
