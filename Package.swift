@@ -45,13 +45,14 @@ let package = Package(
         .target(name: "CLinuxNet"),
         .target(name: "JSONRelay", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .systemLibrary(name: "CMaxMindDB", providers: [.apt(["libmaxminddb-dev"])]),
+        .systemLibrary(name: "CMiniUPnP", providers: [.apt(["libminiupnpc-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "Netplay", "CLinuxNet", "CMaxMindDB", nioConcurrency, nioCore, nioPosix,
-                logging, serviceLifecycle, "Yams",
+                "RelayCore", "JSONRelay", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore,
+                nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),

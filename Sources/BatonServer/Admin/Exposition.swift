@@ -9,6 +9,7 @@ struct Exposition {
         var page = Exposition()
         page.server(overview)
         page.relays(statuses)
+        page.portMapping(await overview.portMapping.statuses(), overview.portMapping.events)
         page.process()
         return page.lines
     }
@@ -64,6 +65,16 @@ struct Exposition {
             "baton_answered_bytes_total", "counter", "Bytes the server said itself.", each { $0.counters.bytesAnswered }
         )
         family("baton_events_total", "counter", "Events of the protocols, by name.", each(by: "event") { $0.events })
+    }
+
+    private mutating func portMapping(_ statuses: [PortMappingStatus], _ events: Tally) {
+        let held = Dictionary(grouping: statuses, by: \.mapping.name).mapValues { $0.count { $0.external != nil } }
+        family(
+            "baton_port_mappings", "gauge", "Ports that the router lets in.",
+            held.sorted { $0.key < $1.key }.map { name, count in ([("protocol", name)], count) })
+        family(
+            "baton_port_mapping_events_total", "counter", "What became of port mappings, by event.",
+            events.counts.sorted { $0.key < $1.key }.map { name, count in ([("event", name)], count) })
     }
 
     private mutating func process() {

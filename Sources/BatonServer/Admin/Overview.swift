@@ -5,6 +5,7 @@ struct Overview: Sendable {
     let relays: [any Relay]
     let dedicated: DedicatedService?
     let desk: AdmissionDesk
+    let portMapping: PortMappingService
     let phase: ServerPhase
     let reloader: Reloader
 

@@ -22,12 +22,24 @@ struct StatusResponse: ResponseCodable, Equatable {
         var events: [String: UInt64]
     }
 
+    /// A port that the router is asked to let in.
+    struct PortMapping: Codable, Equatable {
+        var `protocol`: String
+        /// The listener.
+        var address: String
+        /// Where the world reaches it; absent while it does not.
+        var external: String?
+        /// Why the last attempt failed, in one word; absent if it did not.
+        var failure: String?
+    }
+
     var version: String
     /// `running`, `draining` or `stopping`.
     var phase: String
     var uptimeSeconds: Int
     var connections: Int
     var relays: [Relay]
+    var portMappings: [PortMapping]
 
     init(_ overview: Overview) async throws {
         version = BatonVersion.current
@@ -42,6 +54,12 @@ struct StatusResponse: ResponseCodable, Equatable {
                 messagesRelayed: status.counters.messagesRelayed, bytesAnswered: status.counters.bytesAnswered,
                 closed: status.counters.closed.counts, refused: status.counters.refused.counts,
                 events: status.counters.events.counts
+            )
+        }
+        portMappings = await overview.portMapping.statuses().map { status in
+            PortMapping(
+                protocol: status.mapping.name, address: "\(status.mapping.target)",
+                external: status.external?.description, failure: status.failure?.word
             )
         }
     }

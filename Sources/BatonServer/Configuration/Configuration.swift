@@ -9,6 +9,7 @@ package struct Configuration: Sendable, Equatable {
     package var drainTimeout = Duration.seconds(600)
     package var limits = Admission.Limits()
     package var bans: [Ban] = []
+    package var portMapping = PortMapping()
     package var json: JSON?
     package var netplay: Netplay?
     package var lobby: Lobby?
@@ -41,6 +42,19 @@ package struct Configuration: Sendable, Equatable {
 
         package var level = Level.info
         package var format = Format.text
+
+        package init() {}
+    }
+
+    /// What the router in front of this machine is asked for.
+    package struct PortMapping: Sendable, Equatable {
+        package enum Mode: String, CaseIterable, Sendable {
+            case off, upnp
+        }
+
+        package var mode = Mode.off
+        /// How long a mapping lasts that is not renewed.
+        package var lease = Duration.seconds(60)
 
         package init() {}
     }

@@ -53,8 +53,10 @@ package struct Server: Sendable {
 
     private func serve(on eventLoops: any EventLoopGroup) async throws {
         let desk = AdmissionDesk(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
+        let portMapping = PortMappingService(
+            configuration.portMapping, eventLoop: eventLoops.next(), logger: logger)
         let context = RelayContext(
-            eventLoops: eventLoops, desk: desk, logger: logger, onListening: onListening
+            eventLoops: eventLoops, desk: desk, logger: logger, portMapping: portMapping, onListening: onListening
         )
         let dedicated = try await DedicatedService(configuration, context: context)
         let relays = try await relays(dedicated, context: context)
@@ -63,16 +65,20 @@ package struct Server: Sendable {
         let reloader = Reloader(running: configuration, load: loadConfiguration, logger: logger) { configuration in
             desk.reconfigure(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
             logLevel.current = configuration.log.level
+            portMapping.reconfigure(configuration.portMapping)
             for relay in relays { try await relay.reconfigure(configuration) }
         }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         for relay in relays { try await relay.start() }
-        let overview = Overview(relays: relays, dedicated: dedicated, desk: desk, phase: phase, reloader: reloader)
+        let overview = Overview(
+            relays: relays, dedicated: dedicated, desk: desk, portMapping: portMapping, phase: phase, reloader: reloader
+        )
         let admin = AdminService(configuration, overview: overview, context: context)
         let control = SignalService(
             signals: signals, relays: relays, phase: phase, reloader: reloader, logger: logger
         )
-        let services: [any Service] = relays + [admin].compactMap { $0 }
+        // They stop in reverse order: ports are taken back when nobody is served any more.
+        let services: [any Service] = [portMapping] + relays + [admin].compactMap { $0 }
         let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         let last = ServiceGroupConfiguration.ServiceConfiguration(
             service: control, successTerminationBehavior: .gracefullyShutdownGroup

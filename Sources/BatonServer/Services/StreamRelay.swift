@@ -12,6 +12,7 @@ final class StreamRelay: Sendable {
     private let settings: StreamSettings
     private let log: ListenerLog
     private let onListening: @Sendable (String, Endpoint) -> Void
+    private let portMapping: PortMappingService?
     private let channels = ListeningChannels()
 
     /// How long a stop waits for the last bytes to leave.
@@ -29,6 +30,7 @@ final class StreamRelay: Sendable {
         self.settings = settings
         self.log = log
         onListening = context.onListening
+        portMapping = context.portMapping
         driver = try await eventLoop.submit {
             let driver = StreamDriver(
                 engine: makeEngine(), settings: settings, desk: desk, log: log, eventLoop: eventLoop
@@ -39,6 +41,10 @@ final class StreamRelay: Sendable {
 
     func start() async throws {
         let listener = StreamListener(driver: driver, eventLoop: eventLoop, settings: settings, log: log)
+        let onListening: @Sendable (String, Endpoint) -> Void = { [onListening, portMapping] name, bound in
+            onListening(name, bound)
+            portMapping?.listening(name, .tcp, bound)
+        }
         try await channels.open(endpoints, for: name, log: log, onListening: onListening) { address in
             try await listener.bind(address)
         }
@@ -94,6 +100,8 @@ struct RelayContext: Sendable {
     var eventLoops: any EventLoopGroup
     var desk: AdmissionDesk
     var logger: Logger
+    /// Told of every listener that players need.
+    var portMapping: PortMappingService?
     /// Told of every listener that is bound: protocol and address.
     var onListening: @Sendable (String, Endpoint) -> Void = { _, _ in }
 }

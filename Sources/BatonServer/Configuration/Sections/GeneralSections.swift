@@ -15,6 +15,10 @@ extension Configuration: SettingSection {
         walker.records(
             &bans, Setting("bans", "Who may not connect. A ban ends no connection that exists."), sample: .sample
         )
+        walker.section(
+            &portMapping,
+            Setting("port_mapping", "For those who serve from home: opens ports in the router by itself.")
+        )
         walker.optionalSection(
             &json,
             Setting("json", "The JSON relay. Leave the section out to turn it off.", needsRestart: true)
