@@ -14,7 +14,7 @@ package struct LobbyClient: Sendable {
 
     /// A lobby's answer.
     package struct RoomList: Sendable, Equatable {
-        package var rooms: [LobbyRoom]
+        package var rooms: [AdvertisedRoom]
         /// How many entries were no rooms.
         package var malformed: Int
     }
@@ -50,10 +50,10 @@ package struct LobbyClient: Sendable {
     }
 
     private struct Entry: Decodable {
-        var room: LobbyRoom?
+        var room: AdvertisedRoom?
 
         init(from decoder: any Decoder) throws {
-            room = try? LobbyRoom(from: decoder)
+            room = try? AdvertisedRoom(from: decoder)
         }
     }
 

@@ -11,7 +11,7 @@ struct DedicatedWorld: Sendable {
     let program: RetroArchProgram
     let library: HostLibrary
     let folder: RunFolder
-    let lobby: LobbyClient?
+    let lobby: LobbyAnnouncer?
     let desk: AdmissionDesk
     let log: ListenerLog
     let eventLoops: any EventLoopGroup
@@ -19,7 +19,7 @@ struct DedicatedWorld: Sendable {
 
     init(
         section: Configuration.Dedicated, program: RetroArchProgram, library: HostLibrary, folder: RunFolder,
-        lobby: LobbyClient?, log: ListenerLog, context: RelayContext
+        lobby: LobbyAnnouncer?, log: ListenerLog, context: RelayContext
     ) {
         self.section = section
         self.program = program

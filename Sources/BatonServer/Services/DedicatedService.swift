@@ -30,7 +30,7 @@ final class DedicatedService: Relay {
         let library = try await HostLibrary(section, logger: context.logger)
         let world = DedicatedWorld(
             section: section, program: program, library: library, folder: try RunFolder(),
-            lobby: section.lobby.map { LobbyClient($0, eventLoops: context.eventLoops) },
+            lobby: section.lobby.map { LobbyAnnouncer($0, eventLoops: context.eventLoops) },
             log: ListenerLog(context.logger, protocolName: Self.protocolName), context: context)
         self.world = world
         driver = try await eventLoop.submit {

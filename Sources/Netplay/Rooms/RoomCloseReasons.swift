@@ -17,7 +17,6 @@ extension CloseReason {
     static let farAhead = CloseReason("far_ahead", "the player ran further ahead of the room than RetroArch does")
     static let heldUp = CloseReason("held_up", "the room stood still for the player")
     static let pausedTooLong = CloseReason("paused_too_long", "the player paused the room for longer than it waits")
-    static let badSavestate = CloseReason("bad_savestate", "a savestate is not what its sizes say")
     static let stateTimeout = CloseReason("state_timeout", "a savestate did not arrive in time")
     static let statesFull = CloseReason("states_full", "too many savestates are on their way to the server")
     static let noSavestate = CloseReason("no_savestate", "nobody in the room could give a savestate to the newcomer")

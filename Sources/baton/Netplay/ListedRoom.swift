@@ -30,7 +30,7 @@ struct ListedRoom: Encodable {
     var spectators: Int?
     var join: Join
 
-    init(_ room: LobbyRoom) {
+    init(_ room: AdvertisedRoom) {
         id = room.id
         name = room.name
         game = room.game

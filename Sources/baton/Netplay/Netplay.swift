@@ -1,8 +1,8 @@
 import ArgumentParser
 
-struct Netplay: ParsableCommand {
+struct Netplay: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "RetroArch netplay from a terminal or a launcher.",
-        subcommands: [Rooms.self, Join.self, Check.self]
+        subcommands: [Rooms.self, Join.self, Check.self, Daemon.self]
     )
 }

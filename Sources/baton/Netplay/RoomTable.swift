@@ -8,7 +8,7 @@ enum RoomTable {
         "NAME", "GAME", "CORE", "PLAYERS", "COUNTRY", "VIA", "PASSWORD", "REACHABLE", "VERSION",
     ]
 
-    static func text(of rooms: [LobbyRoom]) -> String {
+    static func text(of rooms: [AdvertisedRoom]) -> String {
         guard !rooms.isEmpty else { return "no rooms" }
         let rows = rooms.map { row(for: $0).map(cut) }
         let widths = titles.indices.map { column in
@@ -21,14 +21,14 @@ enum RoomTable {
         return ([line(titles, widths)] + lines).joined(separator: "\n")
     }
 
-    private static func row(for room: LobbyRoom) -> [String] {
+    private static func row(for room: AdvertisedRoom) -> [String] {
         [
             room.name, room.game, room.core, players(of: room), room.country, room.isRelayed ? "relay" : "direct",
             room.hasPassword ? "yes" : "no", room.isReachable ? "yes" : "no", room.version,
         ]
     }
 
-    private static func players(of room: LobbyRoom) -> String {
+    private static func players(of room: AdvertisedRoom) -> String {
         guard let players = room.players else { return "" }
         return room.maxPlayers.map { "\(players)/\($0)" } ?? "\(players)"
     }

@@ -4,7 +4,7 @@ import NIOHTTP1
 import Netplay
 
 /// Tells a lobby of hosts.
-struct LobbyClient: Sendable {
+struct LobbyAnnouncer: Sendable {
     private let url: String
     private let client: HTTPClient
 

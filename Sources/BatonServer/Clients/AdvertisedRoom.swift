@@ -1,7 +1,7 @@
 package import Netplay
 
 /// A room as a lobby tells it, with texts that a terminal can bear.
-package struct LobbyRoom: Sendable, Equatable {
+package struct AdvertisedRoom: Sendable, Equatable {
     /// Where it is joined.
     package enum Place: Sendable, Equatable {
         case direct(RemoteHost)
@@ -53,7 +53,7 @@ package struct LobbyRoom: Sendable, Equatable {
     }
 }
 
-extension LobbyRoom: Decodable {
+extension AdvertisedRoom: Decodable {
     private enum Key: String, CodingKey {
         case fields
     }
