@@ -45,7 +45,7 @@ struct Serve: AsyncParsableCommand {
         }
         let server = Server(configuration, logger: logger, logLevel: level, reloading: load) { [dev] name, address in
             guard dev, let command = DevelopmentGuide.command(for: name, at: address) else { return }
-            FileHandle.standardOutput.write(Data("try \(name): \(command)\n".utf8))
+            StandardOutput.write("try \(name): \(command)\n")
         }
         try await server.run()
     }
