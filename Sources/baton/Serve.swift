@@ -31,7 +31,7 @@ struct Serve: AsyncParsableCommand {
             .everything, logging: logging, load: { [source, dev] in try source.load(dev: dev) },
             onListening: { [dev] name, address in
                 guard dev, let command = DevelopmentGuide.command(for: name, at: address) else { return }
-                FileHandle.standardOutput.write(Data("try \(name): \(command)\n".utf8))
+                StandardOutput.write("try \(name): \(command)\n")
             })
     }
 }

@@ -7,9 +7,9 @@ struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Says whether a RetroArch host can be reached, itself or through a tunnel.",
         discussion: """
-            Asks every address of the host. A RetroArch host that takes no part in a tunnel is asked at its own \
-            address; with --session the tunnel server is, and its session's host answers. Exit code 0 if a RetroArch \
-            answers on any address, even if it is full, 1 if none does.
+            Asks at every address that the host's name has. With --session the host is a tunnel server, and who \
+            answers is the host of that session. Exit code 0 if a RetroArch answers at any address, even if it is full, \
+            1 if none does.
             """
     )
 
@@ -25,10 +25,10 @@ struct Check: AsyncParsableCommand {
     func run() async throws {
         let report = await report()
         if json {
-            printNow(try report.jsonLine())
+            StandardOutput.write(try report.jsonLine())
         } else {
-            if let error = report.error { printNow(error) }
-            for address in report.addresses { printNow("\(address.address): \(address.message)") }
+            if let error = report.error { StandardOutput.write("\(error)\n") }
+            for address in report.addresses { StandardOutput.write("\(address.address): \(address.message)\n") }
         }
         if !report.reachable { throw ExitCode.failure }
     }

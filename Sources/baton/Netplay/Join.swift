@@ -78,13 +78,10 @@ struct Join: AsyncParsableCommand {
 
     private func announce(_ bridge: Endpoint) throws {
         let arguments = BridgedProgram.retroArchArguments(joining: bridge)
-        if json {
-            printNow(
-                try Announcement(host: "\(bridge.address)", port: bridge.port, arguments: arguments).jsonLine())
-        } else {
-            printNow(
-                "listening on \(bridge); join with: retroarch \(arguments.joined(separator: " ")) -L CORE CONTENT")
-        }
+        let announcement = Announcement(host: "\(bridge.address)", port: bridge.port, arguments: arguments)
+        let command = "retroarch \(arguments.joined(separator: " ")) -L CORE CONTENT"
+        StandardOutput.write(
+            json ? try announcement.jsonLine() : "listening on \(bridge); join with: \(command)\n")
     }
 }
 

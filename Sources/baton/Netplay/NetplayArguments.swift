@@ -20,15 +20,10 @@ extension TunnelID: ExpressibleByArgument {
 }
 
 extension Encodable {
-    /// One line of JSON, keys in alphabetical order.
+    /// A line of JSON with its end, keys in alphabetical order.
     func jsonLine() throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(self), as: UTF8.self)
+        return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
     }
-}
-
-/// What a launcher waits for must not wait in a buffer.
-func printNow(_ line: String) {
-    FileHandle.standardOutput.write(Data("\(line)\n".utf8))
 }

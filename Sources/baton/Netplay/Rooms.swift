@@ -24,9 +24,9 @@ struct Rooms: AsyncParsableCommand {
         let list = try await LobbyClient(lobby: lobby).rooms()
         let rooms = relayed ? list.rooms.filter(\.isRelayed) : list.rooms
         if json {
-            printNow(try rooms.map(ListedRoom.init).jsonLine())
+            StandardOutput.write(try rooms.map(ListedRoom.init).jsonLine())
         } else {
-            printNow(RoomTable.text(of: rooms))
+            StandardOutput.write(RoomTable.text(of: rooms) + "\n")
         }
         if list.malformed > 0 { StandardError.write("\(list.malformed) entries of the list are no rooms\n") }
     }

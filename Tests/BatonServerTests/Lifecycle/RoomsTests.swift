@@ -32,7 +32,7 @@ extension LifecycleTests {
             var locked: Bool
             var reachable: Bool
             var players: Int?
-            var max_players: Int?
+            var maxPlayers: Int?
             var spectators: Int?
             var join: Join
         }
@@ -49,7 +49,9 @@ extension LifecycleTests {
             }
             #expect(outcome.exit == .code(0))
             try #require(outcome.output.count == 1)
-            return try JSONDecoder().decode([Room].self, from: Data(outcome.output[0].utf8))
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode([Room].self, from: Data(outcome.output[0].utf8))
         }
 
         @Test func eachRoomHasTheCommandThatJoinsIt() async throws {
@@ -76,7 +78,7 @@ extension LifecycleTests {
             #expect(rooms[0].name == "hosty" && rooms[0].relayed && rooms[0].locked && rooms[0].reachable)
             #expect(rooms[0].host == "relay.example.org" && rooms[0].port == 55436)
             #expect(rooms[0].session == "Vp8eSjN+k8m9gVUR")
-            #expect(rooms[0].players == 3 && rooms[0].spectators == nil && rooms[0].max_players == nil)
+            #expect(rooms[0].players == 3 && rooms[0].spectators == nil && rooms[0].maxPlayers == nil)
             #expect(rooms[0].join.retroarch == ["retroarch", "-C", "relay.example.org|55436|Vp8eSjN+k8m9gVUR"])
             #expect(
                 rooms[0].join.bridge == [
@@ -166,6 +168,17 @@ extension LifecycleTests {
             let outcome = try await outcome(of: list)
             #expect(outcome.exit == .code(69))
             #expect(outcome.errors.first?.contains("more than a list") == true, "\(outcome.errors)")
+        }
+
+        @Test func aReaderWhoHasSeenEnoughIsNoTrouble() async throws {
+            try await Answerer.lobby("[\(Self.direct)]") { lobby in
+                let script = #""$0" netplay rooms --lobby "$1" | true; exit "${PIPESTATUS[0]}""#
+                let outcome = try await run(
+                    ["-c", script, ChildProcess.baton.path, lobby.address], executable: URL(filePath: "/bin/bash"),
+                    environment: ["PATH": "/usr/bin:/bin"])
+                #expect(outcome.exit == .code(0))
+                #expect(outcome.errors.isEmpty)
+            }
         }
 
         @Test func nobodyThere() async throws {
