@@ -4,8 +4,7 @@ import NIOCore
 import RelayCore
 import ServiceLifecycle
 
-/// Has the router let in what the server's players need, as long as section `port_mapping` of the configuration asks
-/// for it.
+/// Has the router let in what the server's players need, as long as `port_mapping` in the configuration asks for it.
 final class PortMappingService: Service {
     private struct State {
         var wanted: [PortMapping] = []

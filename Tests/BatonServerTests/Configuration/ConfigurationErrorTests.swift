@@ -44,8 +44,13 @@ import Testing
             "baton.yaml:1:8: unknown key 'error_reply' in json; did you mean 'error_replies'?"
         ),
         (
-            "json:\nxyzzy:\n",
-            "baton.yaml:2:1: unknown key 'xyzzy'; it takes log, drain_timeout, limits, bans, json, netplay, lobby, admin"
+            "json:
+xyzzy:
+",
+            """
+            baton.yaml:2:1: unknown key 'xyzzy'; it takes log, drain_timeout, limits, bans, port_mapping, \
+            port_mapping_lease, json, netplay, lobby, admin
+            """
         ),
         ("json: 5", "baton.yaml:1:7: json: a single value is not a mapping of keys to values"),
         ("json:\n- a", "baton.yaml:2:1: json: a list is not a mapping of keys to values"),
@@ -65,6 +70,8 @@ import Testing
         ("json: {max_frame: 1023}", "baton.yaml:1:19: json.max_frame: '1023' is not between 1KiB and 64MiB"),
         ("json: {frame_timeout: 0}", "baton.yaml:1:23: json.frame_timeout: '0' is not between 1ms and 1d"),
         ("netplay: {idle_timeout: 0}", "baton.yaml:1:25: netplay.idle_timeout: '0' is not between 1ms and 7d"),
+        ("json:\nport_mapping: on", "baton.yaml:2:15: port_mapping: 'on' is not one of off, upnp"),
+        ("json:\nport_mapping_lease: 4s", "baton.yaml:2:21: port_mapping_lease: '4s' is not between 5s and 7d"),
         (
             "json: {listen: []}",
             """

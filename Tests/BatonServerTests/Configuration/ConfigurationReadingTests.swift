@@ -34,6 +34,7 @@ import Testing
         #expect(Configuration.Admin().listen.map(\.description) == ["127.0.0.1:9550"])
         let all = Configuration()
         #expect(all.drainTimeout == .seconds(600))
+        #expect(all.portMapping.mode == .off && all.portMapping.lease == .seconds(60))
         #expect(all.log.level == .info)
         #expect(all.log.format == .text)
         #expect(all.limits.connections == 10_000)
@@ -47,6 +48,8 @@ import Testing
             """
             log: {level: warning, format: json}
             drain_timeout: 90s
+            port_mapping: upnp
+            port_mapping_lease: 2m
             limits:
               connections: 1
               connections_per_address: 2
@@ -93,6 +96,7 @@ import Testing
         #expect(read.log.level == .warning)
         #expect(read.log.format == .json)
         #expect(read.drainTimeout == .seconds(90))
+        #expect(read.portMapping.mode == .upnp && read.portMapping.lease == .seconds(120))
         let limits = read.limits
         #expect([limits.connections, limits.connectionsPerAddress, limits.connectionsPerPrefix] == [1, 2, 3])
         #expect(limits.newConnections == TokenBucket.Rate(perSecond: 4, burst: 5))

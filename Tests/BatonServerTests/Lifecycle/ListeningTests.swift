@@ -70,6 +70,17 @@ extension LifecycleTests {
             }
         }
 
+        /// Nobody outside could reach them through a router.
+        @Test func listenersOnLoopbackAreNotMapped() async throws {
+            try await withServer(everything + "port_mapping: upnp\n") { server in
+                try await server.line("port_mapping_idle")
+                #expect(try await server.admin().get("/api/v1/status").body.contains(#""portMappings":[]"#))
+                server.process.send(SIGINT)
+                let exit = try await server.process.exit()
+                #expect(exit == .code(0))
+            }
+        }
+
         @Test func aTakenPortIsNamed() async throws {
             try await withServer { first in
                 for (name, other) in [("netplay", ""), ("json", ""), ("admin", "json: {listen: \"127.0.0.1:0\"}\n")] {

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -64,7 +65,7 @@ class Baton:
         configuration = os.path.join(folder, "baton.yaml")
         with open(configuration, "w") as file:
             file.write(f"netplay: {{listen: ['0.0.0.0:{PORT}', '[::]:{PORT}']}}\nadmin: {{listen: '127.0.0.1:0'}}\n")
-            file.write(f"port_mapping: {{mode: upnp, lease: {LEASE}s}}\ndrain_timeout: 1s\n")
+            file.write(f"port_mapping: upnp\nport_mapping_lease: {LEASE}s\ndrain_timeout: 1s\n")
         self.log_file = open(os.path.join(folder, "log"), "w+")
         self.process = subprocess.Popen([BATON, "serve", "--config", configuration], stderr=self.log_file)
         self.started = time.monotonic()
@@ -125,7 +126,13 @@ def mapped_renewed_and_taken_back(folder):
         check(player_gets_in(PORT), "a player from the internet gets in after two leases")
         check(server.metric('baton_port_mappings{protocol="netplay"}') == 1, "the metric")
         check(f'"external":"{PUBLIC_ADDRESS}:{PORT}"' in server.admin("/api/v1/status"), "the status")
-        server.end(signal.SIGTERM)
+        with socket.create_connection((HOME_ADDRESS, PORT), timeout=5) as host:
+            host.sendall(b"RATS" + bytes(12))
+            check(len(host.recv(16)) == 16, "a session")
+            server.process.send_signal(signal.SIGTERM)
+            server.line("draining")
+            check(mapped() == {PORT: f"{HOME_ADDRESS}:{PORT}"}, "a drain keeps the port open")
+            check(server.process.wait(timeout=10) == 0, "the exit code is 0")
         server.line("port_removed")
         check(mapped() == {}, mapped())
         check(not player_gets_in(PORT), "nobody gets in after the end")

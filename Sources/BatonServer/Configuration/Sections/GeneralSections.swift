@@ -15,10 +15,7 @@ extension Configuration: SettingSection {
         walker.records(
             &bans, Setting("bans", "Who may not connect. A ban ends no connection that exists."), sample: .sample
         )
-        walker.section(
-            &portMapping,
-            Setting("port_mapping", "For those who serve from home: opens ports in the router by itself.")
-        )
+        describePortMapping(to: &walker)
         walker.optionalSection(
             &json,
             Setting("json", "The JSON relay. Leave the section out to turn it off.", needsRestart: true)
@@ -42,6 +39,32 @@ extension Configuration: SettingSection {
         )
     }
 }
+
+extension Configuration {
+    private mutating func describePortMapping(to walker: inout some SettingWalker) {
+        walker.value(
+            &portMapping.mode,
+            Setting(
+                "port_mapping",
+                """
+                For those who serve from home: who opens the router's ports to players.
+                off: you have done it yourself, or need not.
+                upnp: Baton asks the router to, for every listener but admin's that is on IPv4 and not on loopback. If \
+                a port is taken there, one of the nine above it is used. When the server ends they are closed.
+                """))
+        walker.value(
+            &portMapping.lease,
+            Setting(
+                "port_mapping_lease",
+                """
+                How long the router keeps a port open without being asked again, which it is when five sixths of that \
+                are over. In whole seconds.
+                """),
+            in: .between(.seconds(5), .seconds(7 * 86_400)))
+    }
+}
+
+extension Configuration.PortMapping.Mode: SettingChoice {}
 
 extension Configuration.Log: SettingSection {
     mutating func describe(to walker: inout some SettingWalker) {
