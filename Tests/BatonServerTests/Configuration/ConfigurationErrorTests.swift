@@ -44,9 +44,7 @@ import Testing
             "baton.yaml:1:8: unknown key 'error_reply' in json; did you mean 'error_replies'?"
         ),
         (
-            "json:
-xyzzy:
-",
+            "json:\nxyzzy:\n",
             """
             baton.yaml:2:1: unknown key 'xyzzy'; it takes log, drain_timeout, limits, bans, port_mapping, \
             port_mapping_lease, json, netplay, lobby, admin

@@ -49,9 +49,9 @@ extension LifecycleTests {
         @Test func oneThatChattersFillsNothing() async throws {
             try await withHosts("idle_timeout: 3s", command: ["serve", "--log-level", "debug"]) { hosts in
                 let guest = try await hosts.join(try await hosts.asker().ask("chatter"))
-                let before = try hosts.server.residentBytes()
+                let before = try hosts.server.process.residentBytes()
                 for round in 0..<200 { try await HostingServer.say("round \(round)", guest) }
-                #expect(try hosts.server.residentBytes() - before < 64 << 20)
+                #expect(try hosts.server.process.residentBytes() - before < 64 << 20)
                 try await guest.close()
                 try await hosts.server.line("host_ended_idle")
                 #expect(hosts.server.log.count { $0.event == "host_output" } < 1000)
