@@ -80,7 +80,7 @@ struct DedicatedWorld: Sendable {
         let probe = ReachabilityProbe(eventLoops: eventLoops)
         return switch await probe.poke(.loopback(port: port)) {
         case .netplay, .full, .denied: true
-        case .silent, .stranger, .unreachable: false
+        case .silent, .hungUp, .stranger, .unreachable: false
         }
     }
 }

@@ -80,7 +80,7 @@ final class LobbyDesk: Sendable {
     private func examine(_ room: inout LobbyRoom) async {
         do throws(ReachabilityDesk.Refusal) {
             switch try await reachability.ask(Endpoint(address: room.content.address, port: room.content.port)) {
-            case .netplay, .full, .denied, .silent: (room.isConnectable, room.isRetroArch) = (true, true)
+            case .netplay, .full, .denied, .silent, .hungUp: (room.isConnectable, room.isRetroArch) = (true, true)
             case .stranger: (room.isConnectable, room.isRetroArch) = (true, false)
             case .unreachable: (room.isConnectable, room.isRetroArch) = (false, true)
             }

@@ -12,8 +12,10 @@ package struct ReachabilityProbe: Sendable {
         case full
         /// A RetroArch that has banned the asker.
         case denied
-        /// Something took the connection and said nothing, or hung up without a word.
+        /// Something took the connection and said nothing.
         case silent
+        /// Something took the connection and ended it without a word.
+        case hungUp
         /// Something said what no RetroArch says.
         case stranger
         /// No connection came about; why, in words.
@@ -97,7 +99,7 @@ private final class PokeHandler: ChannelInboundHandler {
         question.writeInteger(NetplayHeader.poke)
         context.writeAndFlush(wrapOutboundOut(question), promise: nil)
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-        deadline = context.eventLoop.scheduleTask(in: timeout) { handler.value.giveUp() }
+        deadline = context.eventLoop.scheduleTask(in: timeout) { handler.value.conclude(hearingNothing: .silent) }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -117,18 +119,18 @@ private final class PokeHandler: ChannelInboundHandler {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        giveUp()
+        conclude(hearingNothing: .hungUp)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        giveUp()
+        conclude(hearingNothing: .hungUp)
         context.close(promise: nil)
     }
 
     /// Makes the best of what came. What begins as a header does is a RetroArch: anything else ended this at once.
-    private func giveUp() {
+    private func conclude(hearingNothing nothing: ReachabilityProbe.Answer) {
         switch received.readableBytes {
-        case 0: finish(.silent)
+        case 0: finish(nothing)
         case 1..<4: finish(.stranger)
         default: finish(.netplay(highestProtocol: 0))
         }

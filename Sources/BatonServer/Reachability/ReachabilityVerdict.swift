@@ -22,7 +22,7 @@ struct ReachabilityVerdict: Equatable {
         switch answer {
         case .netplay, .denied: self.init(.reachable, "Your room can be reached from the internet.")
         case .full: self.init(.full, "Your room can be reached from the internet, and is full.")
-        case .stranger: self.init(.stranger, "Something answers \(place) that is not RetroArch.")
+        case .stranger, .hungUp: self.init(.stranger, "Something answers \(place) that is not RetroArch.")
         case .silent:
             self.init(.silent, "Something answers \(place) that is not RetroArch, or is a RetroArch that is paused.")
         case .unreachable: self.init(.unreachable, "Nobody answers \(place).")

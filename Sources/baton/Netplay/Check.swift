@@ -74,7 +74,7 @@ extension ReachabilityProbe.Answer {
     fileprivate var isReachable: Bool {
         switch self {
         case .netplay, .full: true
-        case .denied, .silent, .stranger, .unreachable: false
+        case .denied, .silent, .hungUp, .stranger, .unreachable: false
         }
     }
 
@@ -88,6 +88,7 @@ extension ReachabilityProbe.Answer {
         case .full: "full"
         case .denied: "denied"
         case .silent: "silent"
+        case .hungUp: "hung_up"
         case .stranger: "stranger"
         case .unreachable: "unreachable"
         }
@@ -100,9 +101,10 @@ extension ReachabilityProbe.Answer {
         case .denied: "cannot be joined from here: the RetroArch host has banned this address"
         case .silent where throughTunnel: "the tunnel takes the connection, but the session's host does not answer"
         case .silent: "something takes the connection but says nothing; it is no RetroArch host, or it hangs"
-        case .stranger where throughTunnel:
+        case .hungUp where throughTunnel:
             "the connection is closed without a host's answer: the session has ended, is full or never existed, "
                 + "or this is no tunnel server"
+        case .hungUp: "something takes the connection and ends it without a word; it is no RetroArch of today"
         case .stranger: "something answers, but it is no RetroArch host"
         case .unreachable(let why): "nobody answers: \(why)"
         }

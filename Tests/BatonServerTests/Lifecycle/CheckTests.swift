@@ -34,7 +34,7 @@ extension LifecycleTests {
         @Test(
             arguments: [
                 (header("RANP"), "netplay", 0), (header("FULL"), "full", 0), (header("DENY"), "denied", 1),
-                ("HTTP/1.1 400 Bad Request\r\n\r\n", "stranger", 1), ("RANP", "stranger", 1), ("", "stranger", 1),
+                ("HTTP/1.1 400 Bad Request\r\n\r\n", "stranger", 1), ("RAN", "stranger", 1), ("", "hung_up", 1),
             ] as [(String, String, Int32)])
         func answers(_ said: String, _ word: String, _ code: Int32) async throws {
             try await Answerer.with(said) { host in
