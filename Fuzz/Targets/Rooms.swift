@@ -180,7 +180,9 @@ private struct FuzzedRoom {
     }
 
     private mutating func state(_ index: Int, frame: UInt32, _ content: [UInt8]) {
-        say(NetplaySavestate(frame: frame, rawSize: UInt32(content.count), content: ByteBuffer(bytes: content)).encoded, index)
+        say(
+            NetplaySavestate(frame: frame, rawSize: UInt32(content.count), content: ByteBuffer(bytes: content)).encoded,
+            index)
     }
 
     private func take(_ rest: inout ArraySlice<UInt8>) -> [UInt8] {
