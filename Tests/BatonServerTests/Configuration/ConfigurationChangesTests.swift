@@ -34,13 +34,14 @@ import Testing
         let restart: Set = [
             "json", "json.listen", "json.proxy_protocol_from", "json.queue_bytes", "json.queue_frames",
             "json.user_timeout", "netplay", "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout",
-            "admin", "admin.listen", "admin.token", "admin.token_file",
+            "netplay.rooms", "netplay.rooms.listen", "netplay.rooms.proxy_protocol_from", "netplay.rooms.user_timeout",
+            "netplay.rooms.max_state_bytes", "admin", "admin.listen", "admin.token", "admin.token_file",
         ]
         let recorded = SettingRecorder(.complete).settings
         #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)
         let new = try configuration(
-            "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1}\nadmin:\nlog: {level: debug}\nlimits: {connections: 1}\n"
-                + "drain_timeout: 1s\nbans: [{address: 1.1.1.1}]\n")
+            "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1, rooms: {max_rooms: 1}}\nadmin:\nlog: {level: debug}\n"
+                + "limits: {connections: 1}\ndrain_timeout: 1s\nbans: [{address: 1.1.1.1}]\n")
         #expect(new.changesNeedingRestart(from: .complete) == [])
     }
 }

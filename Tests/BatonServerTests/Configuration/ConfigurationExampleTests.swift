@@ -19,17 +19,16 @@ import Testing
 
     @Test func everySettingIsThereWithAComment() {
         let lines = example.split(separator: "\n", omittingEmptySubsequences: false)
-        var section = ""
+        var path: [String] = []
         var found: Set<String> = []
         for (above, line) in zip(lines, lines.dropFirst()) {
-            let isIndented = line.hasPrefix("  ")
+            let depth = line.prefix { $0 == " " }.count / 2
             let text = line.drop { $0 == " " || $0 == "#" }
             guard let colon = text.firstIndex(of: ":"), text[..<colon].allSatisfy({ $0.isLowercase || $0 == "_" }),
                 above.drop(while: { $0 == " " }).hasPrefix("# ")
             else { continue }
-            let key = String(text[..<colon])
-            if !isIndented { section = key }
-            found.insert(isIndented ? "\(section).\(key)" : key)
+            path = path.prefix(depth) + [String(text[..<colon])]
+            found.insert(path.joined(separator: "."))
         }
         #expect(Set(SettingRecorder(.complete).settings.map(\.path)).subtracting(found).isEmpty)
     }
