@@ -40,32 +40,40 @@ private func digest(_ message: NetplayMessage) -> [UInt8] {
     case .skipped(let command):
         return Array("skipped \(command.rawValue)".utf8)
     case .whole(let command, let payload):
-        if let again = encodedAgain(command, payload) {
-            precondition(Array(again.readableBytesView.dropFirst(8)) == Array(payload.readableBytesView))
-        }
+        checkDecoders(of: command, payload)
         return Array("\(command.rawValue) ".utf8) + payload.readableBytesView
     }
 }
 
-/// What a message says once it was decoded; `nil` where nothing was, or where text may be cut.
-private func encodedAgain(_ command: NetplayCommand, _ payload: ByteBuffer) -> ByteBuffer? {
+/// Who encodes what he decoded says the same as before.
+private func checkDecoders(of command: NetplayCommand, _ payload: ByteBuffer) {
+    func body(_ message: ByteBuffer) -> ByteBuffer {
+        message.getSlice(at: 8, length: message.readableBytes - 8) ?? ByteBuffer()
+    }
     switch command {
     case .play:
-        return try? NetplayPlay.decode(payload).encoded
+        guard let play = try? NetplayPlay.decode(payload) else { return }
+        let again = try? NetplayPlay.decode(body(play.encoded))
+        precondition(again == play)
     case .input:
-        return try? NetplayInput.decode(payload).encoded
+        guard let input = try? NetplayInput.decode(payload) else { return }
+        precondition(body(input.encoded) == payload)
     case .loadSavestate:
-        return try? NetplaySavestate.decode(payload).encoded
+        guard let state = try? NetplaySavestate.decode(payload) else { return }
+        precondition(body(state.encoded) == payload)
     case .nick:
-        _ = try? NetplayNick.decode(payload).encoded
+        // Text that is no UTF-8 is mended, and then cut again.
+        guard let nick = try? NetplayNick.decode(payload) else { return }
+        precondition(nick.encoded.readableBytes == payload.readableBytes + 8)
     case .info:
-        _ = try? NetplayInfo.decode(payload).encoded
+        guard let info = try? NetplayInfo.decode(payload) else { return }
+        precondition(info.encoded.readableBytes == payload.readableBytes + 8)
     case .playerChat:
-        _ = try? NetplayChat.decodeText(payload)
+        guard let text = try? NetplayChat.decodeText(payload) else { return }
+        precondition(text == payload)
     default:
         break
     }
-    return nil
 }
 
 /// Three guests that have come in, and then whatever the bytes say.
@@ -172,7 +180,9 @@ private struct FuzzedRoom {
     }
 
     private mutating func state(_ index: Int, frame: UInt32, _ content: [UInt8]) {
-        say(NetplaySavestate(frame: frame, rawSize: UInt32(content.count), content: ByteBuffer(bytes: content)).encoded, index)
+        say(
+            NetplaySavestate(frame: frame, rawSize: UInt32(content.count), content: ByteBuffer(bytes: content)).encoded,
+            index)
     }
 
     private func take(_ rest: inout ArraySlice<UInt8>) -> [UInt8] {

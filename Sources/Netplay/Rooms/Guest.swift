@@ -32,6 +32,8 @@ final class Guest {
     var reader = NetplayMessageReader()
     /// What of `reader` counts as kept for a savestate.
     var keptStateBytes = 0
+    /// Since when a savestate that is wanted has been coming.
+    var sendsStateSince: Instant?
     /// The room it is in, or on its way into.
     var room: Room?
     var header = NetplayHeader()
@@ -43,6 +45,7 @@ final class Guest {
     var nick = ""
     /// From 1 on; the host, which nobody sees, would be 0.
     var client: UInt32 = 0
+    private var inputs: TokenBucket
     private var controls: TokenBucket
     private var chat: TokenBucket
     private var asksToPlay: TokenBucket
@@ -86,6 +89,7 @@ final class Guest {
         self.peer = peer
         self.endpoint = endpoint
         connectedAt = now
+        inputs = TokenBucket(at: now)
         controls = TokenBucket(at: now)
         chat = TokenBucket(at: now)
         asksToPlay = TokenBucket(at: now)
@@ -103,6 +107,12 @@ final class Guest {
 
     var needsState: Bool {
         if case .needed = state { true } else { false }
+    }
+
+    /// Counts an input. A second of a game has 60 and a guest that hurries some more; many seconds of them may come at
+    /// once when a network wakes up.
+    func takeInput(at now: Instant) -> Bool {
+        inputs.take(at: now, rate: TokenBucket.Rate(perSecond: 300, burst: 3000))
     }
 
     /// Counts a command that costs others something; `false` if it is one too many.

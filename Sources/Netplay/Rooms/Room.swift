@@ -41,12 +41,10 @@ final class Room {
     /// The frame that comes next: the host, if there were one, would be in it.
     var frame: UInt32 = 0
     /// The player whose frames are the room's.
-    weak var pacemaker: Guest?
+    var pacemaker: Guest?
     var shareModes = [UInt8](repeating: 0, count: Room.deviceCount)
     /// When the room last went on by a frame, or had a reason not to.
     var progressAt: Instant
-    /// Since when the pacemaker has been sending a savestate.
-    var stateBeganAt: Instant?
     var request: StateRequest?
     /// Somebody needs a savestate, or the room has gone apart.
     var wantsState = false
@@ -72,6 +70,12 @@ final class Room {
 
     var guestCount: Int { arriving.count + members.count }
     var isEmpty: Bool { arriving.isEmpty && members.isEmpty }
+
+    /// Who is sending a savestate that everybody waits for.
+    var stateSender: Guest? {
+        [request?.source, pacemaker].compactMap { $0 }.first { $0.sendsStateSince != nil }
+    }
+
     var players: [Guest] { members.filter(\.isPlaying) }
 
     /// Of each device a bitmap of the clients that play with it.

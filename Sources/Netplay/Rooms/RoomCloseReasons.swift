@@ -12,6 +12,7 @@ extension CloseReason {
     static let outOfOrder = CloseReason("out_of_order", "a command came where the protocol has no place for it")
     static let malformed = CloseReason("malformed_command", "a command's size or content is not possible")
     static let commandFlood = CloseReason("command_flood", "too many commands beside input in a short time")
+    static let inputFlood = CloseReason("input_flood", "input came for many times the frames a game has")
     static let inputOutOfOrder = CloseReason("input_out_of_order", "input came that leaves out a frame")
     static let inputSize = CloseReason("input_size", "input came that does not fit the guest's devices")
     static let farAhead = CloseReason("far_ahead", "the player ran further ahead of the room than RetroArch does")

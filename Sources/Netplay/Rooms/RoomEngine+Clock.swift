@@ -21,6 +21,7 @@ extension RoomEngine {
     ) {
         // On its way when the guest stopped to play.
         guard guest.isPlaying else { return }
+        guard guest.takeInput(at: now) else { return refuse(guest, .inputFlood, at: now, into: &out) }
         guard input.words.readableBytes == 4 * guest.devices.nonzeroBitCount * room.device.words else {
             return refuse(guest, .inputSize, at: now, into: &out)
         }

@@ -74,7 +74,9 @@ extension RoomEngine {
             // everybody to where he is; the reset of anybody else is undone by it.
             resynchronize(guest, at: now, into: &out)
         case .crc where room.pacemaker === guest:
-            room.forward(ByteBuffer(.crc, length: payload.readableBytes) { $0.writeImmutableBuffer(payload) }, from: guest, into: &out)
+            room.forward(
+                ByteBuffer(.crc, length: payload.readableBytes) { $0.writeImmutableBuffer(payload) }, from: guest,
+                into: &out)
         default:
             ignore(command, from: guest, into: &out)
         }

@@ -18,7 +18,7 @@ extension RoomEngine {
     ///
     /// Nobody while a state is asked for: the guest that gives it may be past the frame that MODE would name.
     mutating func grantWishes(_ room: Room, at now: Instant, into out: inout Outbox) {
-        guard room.request == nil, room.stateBeganAt == nil else { return }
+        guard room.request == nil, room.stateSender == nil else { return }
         for guest in room.members where guest.wish != nil && guest.isSettled && !guest.isGone {
             guard let wish = guest.wish.take() else { continue }
             guard let devices = room.devices(for: wish) else {
@@ -87,7 +87,6 @@ extension RoomEngine {
 
     private mutating func playerIsGone(_ guest: Guest, from room: Room, at now: Instant, into out: inout Outbox) {
         if room.pacemaker === guest || room.pacemaker == nil {
-            room.stateBeganAt = nil
             choosePacemaker(room, at: now, into: &out)
         }
         if room.request?.source === guest { renewRequest(room, at: now, into: &out) }
@@ -118,6 +117,7 @@ extension RoomEngine {
         roomDeadlines.cancel(room.slot)
         roomSlots.remove(room.slot)
         room.request = nil
+        room.pacemaker = nil
         out.emit(RoomEvent.roomClosed(room: room.name.description))
     }
 }

@@ -36,7 +36,8 @@ extension RoomEngine {
         case .header(let header):
             guest.header = header
         }
-        guard let version = guest.header.chosenProtocol(highest: Self.highestProtocol, lowest: Self.lowestProtocol) else {
+        guard let version = guest.header.chosenProtocol(highest: Self.highestProtocol, lowest: Self.lowestProtocol)
+        else {
             var refusal = NetplayHeader(platform: guest.header.platform, compression: NetplayHeader.zlib)
             refusal.implementation = guest.header.implementation
             out.send(refusal.bytes, to: guest.peer)

@@ -42,7 +42,7 @@ extension RoomEngine {
     mutating func lookAfter(_ room: Room, at now: Instant, into out: inout Outbox) {
         endLongPauses(room, at: now, into: &out)
         superviseStates(room, at: now, into: &out)
-        if room.waitsForPauser || room.stateBeganAt != nil { room.progressAt = now }
+        if room.waitsForPauser || room.stateSender != nil { room.progressAt = now }
         endStandstill(room, at: now, into: &out)
         // A RetroArch that looks on gives up when it sees no frame for 10 seconds.
         if room.pacemaker == nil, room.request == nil { endFrame(room, at: now, into: &out) }

@@ -27,7 +27,7 @@ extension RoomEngine {
 
     /// Asks for a state if somebody wants one and somebody has it.
     mutating func requestState(_ room: Room, at now: Instant, into out: inout Outbox) {
-        guard room.wantsState, room.request == nil, room.stateBeganAt == nil else { return }
+        guard room.wantsState, room.request == nil, room.stateSender == nil else { return }
         guard room.members.count > 1 || room.members.contains(where: \.needsState) else {
             room.wantsState = false
             return
@@ -51,14 +51,15 @@ extension RoomEngine {
         _ state: NetplaySavestate, from guest: Guest, in room: Room, at now: Instant, into out: inout Outbox
     ) {
         countKeptState(of: guest, 0)
-        room.stateBeganAt = nil
+        guest.sendsStateSince = nil
         guard state.frame == room.frame else { return receiveOtherFrame(from: guest, in: room, at: now, into: &out) }
         guard isShareable(state, in: room, at: now) else {
             room.request = nil
             room.wantsState = true
             return requestState(room, at: now, into: &out)
         }
-        guard let shared = SharedState(state, isCompressed: guest.usesZlib, maxBytes: configuration.maxStateBytes) else {
+        guard let shared = SharedState(state, isCompressed: guest.usesZlib, maxBytes: configuration.maxStateBytes)
+        else {
             return refuse(guest, .badSavestate, at: now, into: &out)
         }
         room.request = nil
@@ -76,10 +77,10 @@ extension RoomEngine {
 
     /// Bounds what is kept of states on their way here.
     mutating func noteStateOnItsWay(from guest: Guest, at now: Instant, into out: inout Outbox) {
-        let isInside = guest.reader.isInsideSavestate
-        guard isInside || guest.keptStateBytes > 0 else { return }
+        let isInside = guest.reader.isInsideSavestate && givesState(guest)
+        guard isInside || guest.sendsStateSince != nil else { return }
+        guest.sendsStateSince = isInside ? guest.sendsStateSince ?? now : nil
         countKeptState(of: guest, isInside ? guest.reader.keptBytes : 0)
-        if isInside, guest.room?.stateBeganAt == nil { guest.room?.stateBeganAt = now }
         if keptStateBytes > Self.mostStates * configuration.maxStateBytes {
             close(guest, .statesFull, at: now, into: &out)
         }
@@ -87,13 +88,13 @@ extension RoomEngine {
 
     /// Gives up waiting for who was asked.
     mutating func superviseStates(_ room: Room, at now: Instant, into out: inout Outbox) {
-        if let began = room.stateBeganAt, now - began >= configuration.stateTimeout,
-            let source = room.request?.source ?? room.pacemaker
-        {
-            room.stateBeganAt = nil
-            return close(source, .stateTimeout, at: now, into: &out)
+        if let sender = room.stateSender {
+            if let since = sender.sendsStateSince, now - since >= configuration.stateTimeout {
+                close(sender, .stateTimeout, at: now, into: &out)
+            }
+            return
         }
-        guard let request = room.request, room.stateBeganAt == nil,
+        guard let request = room.request,
             !room.members.contains(where: { $0.pausesSince != nil }), now - request.since >= Self.patience
         else { return }
         giveUp(request.source, in: room, at: now, into: &out)
@@ -177,7 +178,10 @@ extension RoomEngine {
             return
         }
         guard let first = room.members.first(where: \.needsState) else { return }
-        for member in room.members where member !== first { member.state = .needed }
+        for member in room.members where member !== first {
+            member.state = .needed
+            deadlines.cancel(member.peer)
+        }
         room.wantsState = room.members.count > 1
         settle(first, at: now, into: &out)
     }

@@ -93,7 +93,8 @@ package struct NetplaySync: Equatable {
 
     package static func decode(_ payload: ByteBuffer) throws(NetplayWireError) -> NetplaySync {
         var payload = payload
-        guard payload.readableBytes >= length, let (frame, client) = payload.readMultipleIntegers(as: (UInt32, UInt32).self),
+        guard payload.readableBytes >= length,
+            let (frame, client) = payload.readMultipleIntegers(as: (UInt32, UInt32).self),
             let types = payload.readWords(16), let shareModes = payload.readBytes(length: 16),
             let clients = payload.readWords(16), let nick = payload.readText(length: NetplayNick.length)
         else { throw .badSize(.sync) }

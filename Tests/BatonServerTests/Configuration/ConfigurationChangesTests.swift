@@ -34,15 +34,18 @@ import Testing
         let restart: Set = [
             "json", "json.listen", "json.proxy_protocol_from", "json.queue_bytes", "json.queue_frames",
             "json.user_timeout", "netplay", "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout",
-            "netplay.rooms", "netplay.rooms.listen", "netplay.rooms.max_state_bytes", "netplay.rooms.proxy_protocol_from",
-            "netplay.rooms.user_timeout", "lobby", "lobby.listen", "lobby.database", "lobby.read_timeout", "lobby.write_timeout", "admin",
+            "netplay.rooms", "netplay.rooms.listen", "netplay.rooms.max_state_bytes",
+            "netplay.rooms.proxy_protocol_from",
+            "netplay.rooms.user_timeout", "lobby", "lobby.listen", "lobby.database", "lobby.read_timeout",
+            "lobby.write_timeout", "admin",
             "admin.listen", "admin.token", "admin.token_file",
         ]
         let recorded = SettingRecorder(.complete).settings
         #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)
         let new = try configuration(
-            "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1, rooms: {max_guests: 4}}\nlobby: {relays: {a: \"b:1\"}, max_rooms: 1}\nadmin:\nlog: {level: debug}\nlimits: {connections: 1}\n"
-                + "drain_timeout: 1s\nbans: [{address: 1.1.1.1}]\n")
+            "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1, rooms: {max_guests: 4}}\n"
+                + "lobby: {relays: {a: \"b:1\"}, max_rooms: 1}\nadmin:\nlog: {level: debug}\n"
+                + "limits: {connections: 1}\ndrain_timeout: 1s\nbans: [{address: 1.1.1.1}]\n")
         #expect(new.changesNeedingRestart(from: .complete) == [])
     }
 }

@@ -7,7 +7,8 @@ extension LifecycleTests {
     @Suite struct Development {
         private static let freePorts = [
             "BATON_JSON__LISTEN": "127.0.0.1:0", "BATON_NETPLAY__LISTEN": "127.0.0.1:0",
-            "BATON_LOBBY__LISTEN": "127.0.0.1:0", "BATON_ADMIN__LISTEN": "127.0.0.1:0",
+            "BATON_NETPLAY__ROOMS__LISTEN": "127.0.0.1:0", "BATON_LOBBY__LISTEN": "127.0.0.1:0",
+            "BATON_ADMIN__LISTEN": "127.0.0.1:0",
         ]
 
         /// Starts `serve --dev` and stops it when all listeners are there.
@@ -17,7 +18,9 @@ extension LifecycleTests {
                     arguments: ["serve", "--dev"], environment: Self.freePorts, directory: directory)
                 defer { process.send(SIGKILL) }
                 let server = RunningServer(process: process, configuration: directory)
-                for name in ["json", "netplay", "netplay_rooms", "lobby", "admin"] { _ = try await server.address(of: name) }
+                for name in ["json", "netplay", "netplay_rooms", "lobby", "admin"] {
+                    _ = try await server.address(of: name)
+                }
                 try await body(server)
                 process.send(SIGINT)
                 let exit = try await process.exit()

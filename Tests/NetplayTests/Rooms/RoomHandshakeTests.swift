@@ -62,7 +62,9 @@ struct RoomHandshakeTests {
     @Test func recordedGuestsComeInAndPlay() throws {
         let capture = try Fixtures.load(Capture.self, from: "netplay/session_capture.json")
         var party = RoomParty()
-        let guests = capture.connections.filter { $0.saidFirst("RATS") && !$0.saidFirst("RATS" + String(repeating: "\0", count: 12)) }
+        let guests = capture.connections.filter {
+            $0.saidFirst("RATS") && !$0.saidFirst("RATS" + String(repeating: "\0", count: 12))
+        }
         #expect(guests.count == 2)
         for guest in guests {
             // What a guest of a real host said, up to its wish to play; its tunnel's session is a room here.
@@ -81,7 +83,9 @@ struct RoomHandshakeTests {
         #expect(party.events("guest_joined") == 2)
     }
 
-    @Test(arguments: [(0, 4, 0), (0, 5, 5), (5, 5, 5), (6, 5, 6), (7, 5, 6), (7, 6, 6), (0, 6, 6), (9, 7, 6), (4, 3, 0)])
+    @Test(arguments: [
+        (0, 4, 0), (0, 5, 5), (5, 5, 5), (6, 5, 6), (7, 5, 6), (7, 6, 6), (0, 6, 6), (9, 7, 6), (4, 3, 0),
+    ])
     func protocolIsChosenAsAHostDoes(highest: UInt32, lowest: UInt32, chosen: UInt32) throws {
         var party = RoomParty()
         let peer = party.harness.connect()

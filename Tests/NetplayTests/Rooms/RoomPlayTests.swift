@@ -95,6 +95,16 @@ struct RoomPlayTests {
         #expect(party.reason(bob) == "far_ahead")
     }
 
+    @Test func nobodyMakesTheGameRunManyTimesItsSpeed() {
+        var party = RoomParty()
+        let (ann, bob) = (party.player("ann"), party.join("bob"))
+        party.play(ann, frames: 3000)
+        #expect(party.isIn(ann))
+        party.play(ann, frames: 1)
+        #expect(party.reason(ann) == "input_flood")
+        #expect(party.isIn(bob))
+    }
+
     @Test func devicesAreFreeOrWantedOrTaken() {
         var party = RoomParty()
         let (ann, bob, cat) = (party.join("ann"), party.join("bob"), party.join("cat"))

@@ -92,7 +92,8 @@ private struct RoomCrowd {
         case 12: say(ByteBuffer(.reset, length: 4) { $0.writeInteger(guest.nextFrame) }, guest)
         case 13...14: togglePause(guest)
         case 15: say(ByteBuffer(.playerChat, length: 2) { $0.writeString("hi") }, guest)
-        case 16: say(ByteBuffer(NetplayCommand(rawValue: 0x77), length: 300) { $0.writeRepeatingByte(1, count: 300) }, guest)
+        case 16:
+            say(ByteBuffer(NetplayCommand(rawValue: 0x77), length: 300) { $0.writeRepeatingByte(1, count: 300) }, guest)
         default: for player in guests { play(player) }
         }
     }
@@ -124,7 +125,8 @@ private struct RoomCrowd {
             usesZlib: Bool.random(using: &random), words: 1)
         guests.append(guest)
         var opening = TunnelOpening.join(RoomParty.session).encoded
-        NetplayHeader(compression: guest.usesZlib ? 1 : 0, salt: isOld ? 0 : 6, protocolVersion: 5).encode(into: &opening)
+        NetplayHeader(compression: guest.usesZlib ? 1 : 0, salt: isOld ? 0 : 6, protocolVersion: 5).encode(
+            into: &opening)
         say(opening, guest)
         if Int.random(in: 0..<4, using: &random) > 0 { guest.playsAtOnce = true }
     }

@@ -146,6 +146,22 @@ struct RoomStateTests {
         #expect(party.isIn(ann))
     }
 
+    @Test func whoWaitsForAStateBeginsAnewWhenItsOnlyHolderLeaves() {
+        var party = RoomParty()
+        let ann = party.player("ann")
+        party.play(ann, frames: 5)
+        ann.answersStates = false
+        let (bob, cat) = (party.player("bob"), party.player("cat"))
+        #expect(!bob.isPlaying && !cat.isPlaying)
+        party.leave(ann)
+        party.advance(by: .seconds(2))
+        #expect(bob.isPlaying && cat.isPlaying)
+        #expect(cat.state == bob.state)
+        party.play(bob, cat, frames: 5)
+        #expect(cat.hostFrame == bob.hostFrame && cat.hostFrame >= 10)
+        #expect(party.violations.isEmpty)
+    }
+
     @Test func spectatorKeepsTheGameWhenAllPlayersHaveLeft() {
         var party = RoomParty()
         let ann = party.player("ann")
@@ -338,6 +354,19 @@ struct RoomStateTests {
         }
         #expect(reasons.compactMap { $0 } == ["states_full", "states_full"])
         #expect(party.harness.engine.keptStateBytes <= 800_000)
+    }
+
+    @Test func beginningOfAStateNobodyAskedForHoldsUpNobody() {
+        var party = RoomParty { $0.stateTimeout = .seconds(20) }
+        let (ann, eve) = (party.player("ann"), party.join("eve"))
+        party.say(ByteBuffer(integer: NetplayCommand.loadSavestate.rawValue), eve)
+        let bob = party.player("bob")
+        #expect(bob.isPlaying)
+        for _ in 0..<25 {
+            party.play(ann, bob, frames: 1)
+            party.advance(by: .seconds(1))
+        }
+        #expect(party.isIn(ann) && party.isIn(bob))
     }
 
     @Test func spectatorsStateNobodyAskedForIsThrownAway() {

@@ -1,4 +1,4 @@
-/// The variables that go before the file: `BATON_SECTION__KEY`, or `BATON_KEY` for what is in no section.
+/// The variables that go before the file: `BATON_SECTION__KEY`, `BATON_SECTION__SECTION__KEY`, or `BATON_KEY` for what is in no section.
 struct EnvironmentOverrides {
     private static let prefix = "BATON_"
     private static let topLevelKeys = Set(
@@ -26,7 +26,7 @@ struct EnvironmentOverrides {
         return variables.compactMap { name, path, text in
             let node = YAMLNode(.override(text), at: .variable(name))
             if root.put(node, at: path[...]) { return nil }
-            let (section, key) = (path[0], path[path.count - 1])
+            let (section, key) = (path.dropLast().joined(separator: "."), path[path.count - 1])
             return Problem(place: node.place, message: "'\(section)' is not a section that could hold '\(key)'")
         }
     }

@@ -45,7 +45,8 @@ extension Configuration.Rooms: SettingSection {
             &rooms.stallTimeout,
             Setting(
                 "stall_timeout",
-                "How long a room stands still for one player before it goes on without him. RetroArch gives up after 10s."),
+                "How long a room stands still for one player before it goes on without him. RetroArch gives up after 10s."
+            ),
             in: .positive)
         walker.value(
             &rooms.stateTimeout,
