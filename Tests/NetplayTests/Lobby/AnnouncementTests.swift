@@ -109,10 +109,11 @@ import Testing
         #expect(try Announcements.read(Announcements.changed(["username": nil])).username == "Anonymous")
     }
 
-    @Test(arguments: [
-        ("relay.example.org:55435", "relay.example.org", 55435), ("192.0.2.1:1", "192.0.2.1", 1),
-        ("[2001:db8::1]:65535", "2001:db8::1", 65535),
-    ] as [(String, String, UInt16)])
+    @Test(
+        arguments: [
+            ("relay.example.org:55435", "relay.example.org", 55435), ("192.0.2.1:1", "192.0.2.1", 1),
+            ("[2001:db8::1]:65535", "2001:db8::1", 65535),
+        ] as [(String, String, UInt16)])
     func relaysAreReadAndWritten(text: String, host: String, port: UInt16) {
         #expect(LobbyRelay(text) == LobbyRelay(host: host, port: port))
         #expect(LobbyRelay(host: host, port: port).description == text)

@@ -8,31 +8,9 @@ extension LifecycleTests {
         var address: SocketAddress
         var token: String?
 
-        struct Reply {
-            var status: Int
-            var headers: [String: String]
-            var body: String
-
-            func decode<Content: Decodable>(_ type: Content.Type) throws -> Content {
-                try JSONDecoder().decode(type, from: Data(body.utf8))
-            }
-        }
-
-        func get(_ path: String) async throws -> Reply {
-            let connection = try await Connection.open(to: address)
-            let authorization = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
-            let headers = "Host: localhost\r\n\(authorization)Connection: close\r\n"
-            connection.write("GET \(path) HTTP/1.1\r\n\(headers)\r\n".utf8)
-            let text = String(buffer: try await connection.readToEnd())
-            let end = try #require(text.firstRange(of: "\r\n\r\n"), "the answer to GET \(path) was: \(text)")
-            let lines = text[..<end.lowerBound].components(separatedBy: "\r\n")
-            let status = try #require(lines[0].split(separator: " ").dropFirst().first.flatMap { Int($0) })
-            var answered: [String: String] = [:]
-            for line in lines.dropFirst() {
-                let parts = line.split(separator: ":", maxSplits: 1)
-                answered[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
-            }
-            return Reply(status: status, headers: answered, body: String(text[end.upperBound...]))
+        func get(_ path: String) async throws -> Web.Reply {
+            let headers = token.map { [("Authorization", "Bearer \($0)")] } ?? []
+            return try await Web(address: address).request("GET", path, headers: headers)
         }
 
         func metrics() async throws -> Metrics {
