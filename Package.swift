@@ -91,6 +91,8 @@ let package = Package(
                 nioConcurrency, nioCore,
                 nioPosix,
                 logging,
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Hummingbird", package: "hummingbird"),
             ],
             swiftSettings: strict
         ),

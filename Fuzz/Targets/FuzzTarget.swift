@@ -8,6 +8,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case transcodedPair = "transcoded-pair"
     case roomWire = "room-wire"
     case roomEngine = "room-engine"
+    case lobbyForm = "lobby-form"
 
     /// Feeds the target one input. It returns whatever the input is; a trap is a finding.
     package func run(_ bytes: [UInt8]) {
@@ -20,6 +21,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .transcodedPair: fuzzTranscodedPair(bytes)
         case .roomWire: fuzzRoomWire(bytes)
         case .roomEngine: fuzzRoomEngine(bytes)
+        case .lobbyForm: fuzzLobbyForm(bytes)
         }
     }
 }

@@ -4,7 +4,7 @@ import RelayCore
 
 /// The rooms of the lobby in an SQLite database: one table, `sessions`, a row for each room.
 final class LobbyStore: Sendable {
-    private let database: DatabaseQueue
+    let database: DatabaseQueue
 
     /// How long is waited for another program that has the file locked.
     private static let patience: Double = 2

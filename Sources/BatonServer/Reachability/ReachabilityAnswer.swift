@@ -11,9 +11,9 @@ enum ReachabilityQuestion {
     func verdict(for caller: IPAddress, by desk: ReachabilityDesk) async -> ReachabilityVerdict {
         do throws(ReachabilityDesk.Refusal) {
             switch self {
-            case .port(let port): return .init(try await desk.ask(port, of: caller), at: "on port \(port)")
+            case .port(let port): return .init(try await desk.ask(port, of: caller), onPort: port)
             case .session(let session, let relay):
-                return .init(try await desk.ask(session, through: relay, for: caller), at: "through this session")
+                return .init(ofSession: try await desk.ask(session, through: relay, for: caller))
             }
         } catch {
             return ReachabilityVerdict(error)

@@ -6,7 +6,7 @@ struct ReachabilityVerdict: Equatable {
         case full
         /// Something is there that is no RetroArch.
         case stranger
-        /// Something is there that said nothing.
+        /// Something is there that said nothing, or the session has ended.
         case silent
         case unreachable
         case privateAddress = "private_address"
@@ -17,15 +17,29 @@ struct ReachabilityVerdict: Equatable {
     var word: Word
     var sentence: String
 
-    /// `place` is where it was asked: "on port 55435", "through this session".
-    init(_ answer: ReachabilityProbe.Answer, at place: String) {
+    /// Of the question whether a port can be reached.
+    init(_ answer: ReachabilityProbe.Answer, onPort port: UInt16) {
         switch answer {
         case .netplay, .denied: self.init(.reachable, "Your room can be reached from the internet.")
         case .full: self.init(.full, "Your room can be reached from the internet, and is full.")
-        case .stranger, .hungUp: self.init(.stranger, "Something answers \(place) that is not RetroArch.")
+        case .stranger, .hungUp: self.init(.stranger, "Something answers on port \(port) that is not RetroArch.")
         case .silent:
-            self.init(.silent, "Something answers \(place) that is not RetroArch, or is a RetroArch that is paused.")
-        case .unreachable: self.init(.unreachable, "Nobody answers \(place).")
+            self.init(
+                .silent, "Something answers on port \(port) that is not RetroArch, or is a RetroArch that is paused.")
+        case .unreachable: self.init(.unreachable, "Nobody answers on port \(port).")
+        }
+    }
+
+    /// Of the question whether a session's host can be reached through its relay.
+    init(ofSession answer: ReachabilityProbe.Answer) {
+        switch answer {
+        case .netplay, .denied: self.init(.reachable, "Your room can be reached through its relay.")
+        case .full: self.init(.full, "Your room can be reached through its relay, and is full.")
+        case .stranger: self.init(.stranger, "Something answers through this session that is not RetroArch.")
+        // A relay hangs up on who asks for a session that it does not have.
+        case .silent, .hungUp:
+            self.init(.silent, "Nobody answers through this session: it has ended, or its host is paused.")
+        case .unreachable: self.init(.unreachable, "The relay cannot be reached.")
         }
     }
 

@@ -8,36 +8,14 @@ extension LifecycleTests {
         var address: SocketAddress
         var token: String?
 
-        struct Reply {
-            var status: Int
-            var headers: [String: String]
-            var body: String
-
-            func decode<Content: Decodable>(_ type: Content.Type) throws -> Content {
-                try JSONDecoder().decode(type, from: Data(body.utf8))
-            }
-        }
-
-        func get(_ path: String) async throws -> Reply {
+        func get(_ path: String) async throws -> Web.Reply {
             try await send("GET", path)
         }
 
-        func send(_ method: String, _ path: String, json body: String? = nil) async throws -> Reply {
-            let connection = try await Connection.open(to: address)
-            let authorization = token.map { "Authorization: Bearer \($0)\r\n" } ?? ""
-            let content = body.map { "Content-Type: application/json\r\nContent-Length: \($0.utf8.count)\r\n" } ?? ""
-            let headers = "Host: localhost\r\n\(authorization)\(content)Connection: close\r\n"
-            connection.write("\(method) \(path) HTTP/1.1\r\n\(headers)\r\n\(body ?? "")".utf8)
-            let text = String(buffer: try await connection.readToEnd())
-            let end = try #require(text.firstRange(of: "\r\n\r\n"), "the answer to \(method) \(path) was: \(text)")
-            let lines = text[..<end.lowerBound].components(separatedBy: "\r\n")
-            let status = try #require(lines[0].split(separator: " ").dropFirst().first.flatMap { Int($0) })
-            var answered: [String: String] = [:]
-            for line in lines.dropFirst() {
-                let parts = line.split(separator: ":", maxSplits: 1)
-                answered[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
-            }
-            return Reply(status: status, headers: answered, body: String(text[end.upperBound...]))
+        func send(_ method: String, _ path: String, json body: String? = nil) async throws -> Web.Reply {
+            var headers = token.map { [("Authorization", "Bearer \($0)")] } ?? []
+            if body != nil { headers.append(("Content-Type", "application/json")) }
+            return try await Web(address: address).request(method, path, headers: headers, body: body)
         }
 
         func metrics() async throws -> Metrics {
