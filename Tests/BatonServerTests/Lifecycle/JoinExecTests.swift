@@ -78,7 +78,7 @@ extension LifecycleTests {
         }
 
         @Test func aProgramThatTakesNoHeedIsWaitedFor() async throws {
-            let process = try start("trap '' TERM; echo ready; trap 'exit 5' INT; while :; do sleep 0.02; done")
+            let process = try start("trap '' TERM; trap 'exit 5' INT; echo ready; while :; do sleep 0.02; done")
             defer { process.send(SIGKILL) }
             _ = try await process.output.first("the program runs") { $0 == "ready" }
             process.send(SIGTERM)
