@@ -1,4 +1,6 @@
+import CLinuxNet
 import CMiniUPnP
+import Foundation
 import RelayCore
 
 /// Finds a router by UPnP (SSDP, then its description).
@@ -11,6 +13,8 @@ package struct UPnPFinder: GatewayFinder {
     package init() {}
 
     package func find() throws(PortMappingFailure) -> any Gateway {
+        // Where routers are asked for. Without a network the library would complain to standard error.
+        guard clinuxnet_reaches(0, "239.255.255.250", 1900, 0) == 1 else { throw .noGateway }
         let devices = cminiupnp_discover(Self.patience)
         defer { freeUPNPDevlist(devices) }
         var descriptions: [String] = []
@@ -34,6 +38,9 @@ package struct UPnPFinder: GatewayFinder {
 
 /// A router that speaks UPnP's Internet Gateway Device protocol, version 1 or 2.
 struct UPnPGateway: Gateway {
+    /// How long the router may take to accept a connection, in milliseconds.
+    private static let connectTimeout: Int32 = 2000
+
     /// Where it is asked.
     private let control: String
     /// WANIPConnection or WANPPPConnection.
@@ -45,7 +52,9 @@ struct UPnPGateway: Gateway {
     init(describedAt description: String) throws(PortMappingFailure) {
         var (urls, data) = (UPNPUrls(), IGDdatas())
         var local = [CChar](repeating: 0, count: 64)
-        guard UPNP_GetIGDFromUrl(description, &urls, &data, &local, Int32(local.count)) == 1 else {
+        guard Self.answers(description),
+            UPNP_GetIGDFromUrl(description, &urls, &data, &local, Int32(local.count)) == 1
+        else {
             throw .noGateway
         }
         defer { FreeUPNPUrls(&urls) }
@@ -65,6 +74,7 @@ struct UPnPGateway: Gateway {
     }
 
     func add(_ entry: GatewayEntry) throws(PortMappingFailure) -> IPAddress? {
+        guard Self.answers(control) else { throw .noAnswer }
         let target = entry.mapping.target
         let address = target.address == IPAddress(ipv4: 0) ? localAddress : "\(target.address)"
         let (external, transport) = ("\(entry.externalPort)", entry.mapping.transport.rawValue)
@@ -78,7 +88,14 @@ struct UPnPGateway: Gateway {
     }
 
     func remove(_ transport: PortMapping.Transport, externalPort: UInt16) throws(PortMappingFailure) {
+        guard Self.answers(control) else { throw .noAnswer }
         try Self.check(UPNP_DeletePortMapping(control, service, "\(externalPort)", transport.rawValue, nil))
+    }
+
+    /// Whether somebody is there at all. The library would complain to standard error, which is our log.
+    private static func answers(_ url: String) -> Bool {
+        guard let url = URL(string: url), let host = url.host else { return false }
+        return clinuxnet_reaches(1, host, UInt16(clamping: url.port ?? 80), connectTimeout) == 1
     }
 
     /// Where an external port leads; `nil` if nowhere, or if the router does not say.

@@ -2,6 +2,8 @@
 #ifndef CLINUXNET_H
 #define CLINUXNET_H
 
+#include <stdint.h>
+
 /* Raises the soft limit of open files to the hard one. Returns the limit in force, or -1. */
 long clinuxnet_raise_open_files(void);
 
@@ -12,5 +14,9 @@ int clinuxnet_resolve(const char *host, unsigned char *addresses, int capacity);
 
 /* Why clinuxnet_resolve found nothing, in words. */
 const char *clinuxnet_resolve_failure(int code);
+
+/* Whether an IPv4 address can be had: a stream is connected to it, within so many milliseconds, and closed; without one,
+   whether there is a route. Blocks. */
+int clinuxnet_reaches(int is_stream, const char *address, uint16_t port, int milliseconds);
 
 #endif

@@ -42,11 +42,11 @@ final class HTTPRouter: Sendable {
             .bind(host: "127.0.0.1", port: 0).get()
         let router = HTTPRouter(services: services, reply: reply, channel: channel)
         inbox.withLockedValue { $0 = router }
-        defer {
-            inbox.withLockedValue { $0 = nil }
-            channel.close(promise: nil)
-        }
-        try await body(router)
+        let result: Result<Void, any Error>
+        do { result = .success(try await body(router)) } catch { result = .failure(error) }
+        inbox.withLockedValue { $0 = nil }
+        try await channel.close().get()
+        try result.get()
     }
 
     private init(services: [String], reply: @escaping @Sendable (Call) -> Reply, channel: any Channel) {

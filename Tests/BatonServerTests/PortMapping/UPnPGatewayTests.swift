@@ -98,6 +98,18 @@ import Testing
         }
     }
 
+    @Test func aRouterThatIsGone() async throws {
+        var gateway: UPnPGateway?
+        try await HTTPRouter.with(Self.router()) { gateway = try await Self.gateway($0) }
+        let gone = try #require(gateway)
+        let added = try await Self.offThread { () throws(PortMappingFailure) in try gone.add(Self.entry) }
+        #expect(added == .failure(.noAnswer))
+        let removed = try await Self.offThread { () throws(PortMappingFailure) in
+            try gone.remove(.tcp, externalPort: 55436)
+        }
+        #expect(throws: PortMappingFailure.noAnswer) { try removed.get() }
+    }
+
     @Test func aRouterMayKeepItsAddressToItself() async throws {
         let silent = Self.router { call in call.action == "GetExternalIPAddress" ? .fault(501) : nil }
         try await HTTPRouter.with(silent) { router in

@@ -77,6 +77,8 @@ class Baton:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        strange = [line for line in self.log().splitlines() if not re.match(r"\d{4}-\d\d-\d\dT\S+Z ", line)]
+        check(kind or not strange, f"the log has lines that are none: {strange}")
         if kind:
             print("--- the server's log\n" + self.log(), file=sys.stderr)
         self.log_file.close()
