@@ -9,6 +9,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case roomWire = "room-wire"
     case roomEngine = "room-engine"
     case lobbyForm = "lobby-form"
+    case hostingWire = "hosting-wire"
+    case coreDescription = "core-description"
 
     /// Feeds the target one input. It returns whatever the input is; a trap is a finding.
     package func run(_ bytes: [UInt8]) {
@@ -22,6 +24,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .roomWire: fuzzRoomWire(bytes)
         case .roomEngine: fuzzRoomEngine(bytes)
         case .lobbyForm: fuzzLobbyForm(bytes)
+        case .hostingWire: fuzzHostingWire(bytes)
+        case .coreDescription: fuzzCoreDescription(bytes)
         }
     }
 }

@@ -97,15 +97,19 @@ extension DedicatedDriver {
     }
 
     /// A guest waits at the tunnel server: this is its connection.
-    func openLink(for guest: TunnelID, to id: PeerID) {
+    func openLink(for guest: TunnelID, at address: IPAddress, to id: PeerID) {
         guard let relay = world.section.relay, runs[id]?.isStopping == false else { return }
+        let endpoint = Endpoint(address: address, port: 0)
+        if world.desk.isBanned(address, at: .now) {
+            counters.refused.count(Admission.Refusal.banned.rawValue)
+            return world.log.refused(endpoint, .banned)
+        }
         let driver = NIOLoopBound(self, eventLoop: eventLoop)
         ClientBootstrap(group: eventLoop)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let run = driver.value.runs[id] else { throw ChannelError.ioOnClosedChannel }
-                    let nowhere = Endpoint(address: IPAddress(ipv4: 0), port: 0)
-                    try driver.value.add(channel, from: nowhere, to: run)
+                    try driver.value.add(channel, from: endpoint, to: run)
                 }
             }
             .connect(host: relay.host, port: Int(relay.port))

@@ -31,8 +31,10 @@ extension DedicatedDriver {
         let driver = NIOLoopBound(self, eventLoop: eventLoop)
         run.program = afterwards {
             do {
-                let port = try await world.freePort()
-                try await eventLoop.submit { driver.value.runs[id]?.localPort = port }.get()
+                var port: UInt16
+                repeat {
+                    port = try await world.freePort()
+                } while try await !eventLoop.submit { [port] in driver.value.give(port, to: id) }.get()
                 return await world.run(plan, as: nick, on: port, in: "\(id)", output: output)
             } catch {
                 return .failure(error)
@@ -40,6 +42,13 @@ extension DedicatedDriver {
         } then: { driver, result in
             driver.programEnded(id, result)
         }
+    }
+
+    /// Notes the port that a program is to open; `false` if another one has been given it and has not opened it yet.
+    private func give(_ port: UInt16, to id: PeerID) -> Bool {
+        if runs.values.contains(where: { $0.localPort == port }) { return false }
+        runs[id]?.localPort = port
+        return true
     }
 
     private func programEnded(_ id: PeerID, _ result: Result<String, any Error>) {

@@ -8,7 +8,7 @@ final class HostRun {
     final class Visit {
         let id: PeerID
         let channel: any Channel
-        /// Where the guest is; of one that comes through a tunnel, the tunnel server.
+        /// Where the guest is; without a port if it comes through a tunnel.
         let endpoint: Endpoint
         let since: Instant
         /// What it is; `nil` while it stands at the gate.

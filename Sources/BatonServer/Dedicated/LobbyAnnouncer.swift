@@ -6,15 +6,11 @@ import Netplay
 /// Tells a lobby of hosts.
 struct LobbyAnnouncer: Sendable {
     private let url: String
-    private let client: HTTPClient
 
     private static let timeout = TimeAmount.seconds(10)
 
-    init(_ address: LobbyAddress, eventLoops: any EventLoopGroup) {
+    init(_ address: LobbyAddress) {
         url = address.text + "/add"
-        var configuration = HTTPClient.Configuration()
-        configuration.redirectConfiguration = .disallow
-        client = HTTPClient(eventLoopGroupProvider: .shared(eventLoops), configuration: configuration)
     }
 
     /// Says that a host is there, and why that went wrong if it did.
@@ -25,14 +21,10 @@ struct LobbyAnnouncer: Sendable {
         request.headers.add(name: "User-Agent", value: "baton/\(BatonVersion.current)")
         request.body = .bytes(ByteBuffer(string: announcement.form))
         do {
-            let response = try await client.execute(request, timeout: Self.timeout)
+            let response = try await HTTPClient.shared.execute(request, timeout: Self.timeout)
             return response.status == .ok ? nil : "it answers \(response.status.code)"
         } catch {
             return "\(error)"
         }
-    }
-
-    func shutDown() async {
-        try? await client.shutdown()
     }
 }

@@ -45,7 +45,12 @@ final class TunnelControl: ChannelInboundHandler {
             session = id
             driver.tunnelOpened(host, session: id)
         case .guestWaits(let guest) where session != nil:
-            driver.openLink(for: guest, to: host)
+            // As RetroArch does: first whose guest it is, then the link.
+            context.writeAndFlush(wrapOutboundOut(OwnerMessage.addressQuery(guest).encoded), promise: nil)
+        case .address(let guest, let address) where session != nil:
+            // Of a guest that has gone meanwhile nothing is known.
+            guard guest != .none, let address else { return }
+            driver.openLink(for: guest, at: address, to: host)
         case .ping:
             context.writeAndFlush(wrapOutboundOut(OwnerMessage.ping.encoded), promise: nil)
         case .sessionOpened, .guestWaits, .address, .bareNetplayRefusal:

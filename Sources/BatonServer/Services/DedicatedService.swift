@@ -30,7 +30,7 @@ final class DedicatedService: Relay {
         let library = try await HostLibrary(section, logger: context.logger)
         let world = DedicatedWorld(
             section: section, program: program, library: library, folder: try RunFolder(),
-            lobby: section.lobby.map { LobbyAnnouncer($0, eventLoops: context.eventLoops) },
+            lobby: section.lobby.map(LobbyAnnouncer.init),
             log: ListenerLog(context.logger, protocolName: Self.protocolName), context: context)
         self.world = world
         driver = try await eventLoop.submit {
@@ -76,7 +76,6 @@ final class DedicatedService: Relay {
         while (try? await eventLoop.submit { driver.value.isAtRest }.get()) == false, ContinuousClock.now < deadline {
             try? await Task.sleep(for: .milliseconds(20))
         }
-        await world.lobby?.shutDown()
         world.folder.remove()
     }
 

@@ -110,6 +110,8 @@ extension LifecycleTests {
                         try await HostingServer.join(address, saying: opening),
                     ]
                     #expect(try await hosts.admin().hosts().map(\.guests) == [2])
+                    let room = try #require(try await hosts.admin().rooms().first)
+                    #expect(room.peers.map(\.endpoint) == ["127.0.0.1:0", "127.0.0.1:0"])
                     try await guests[0].close()
                     try await hosts.server.line("guest_left")
                     try await HostingServer.say("still here", guests[1])

@@ -22,12 +22,7 @@ extension LifecycleTests {
         }
 
         /// The processes that this server's hosts are.
-        func programs() throws -> [Int32] {
-            try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { process in
-                let words = try? Data(contentsOf: URL(filePath: "/proc/\(process)/cmdline"))
-                return words?.firstRange(of: Data("\(directory.path)/tmp/baton-hosts".utf8)) != nil
-            }
-        }
+        func programs() throws -> [Int32] { try LifecycleTests.programs(in: directory) }
 
         /// The folders of hosts that exist, over all servers that used this directory.
         func hostFolders() throws -> [String] {
@@ -67,6 +62,8 @@ extension LifecycleTests {
         guard let directory else {
             return try await withDirectory { directory in
                 try makeFolders(in: directory)
+                // Should a test fail, no program may be left behind.
+                defer { for program in (try? programs(in: directory)) ?? [] { kill(program, SIGKILL) } }
                 return try await withHosts(settings, command: command, in: directory, body)
             }
         }
@@ -90,6 +87,13 @@ extension LifecycleTests {
         ]
         return try await withServer(configuration, command: command, environment: environment) { server in
             try await body(HostingServer(server: server, directory: directory))
+        }
+    }
+
+    fileprivate static func programs(in directory: URL) throws -> [Int32] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { process in
+            let words = try? Data(contentsOf: URL(filePath: "/proc/\(process)/cmdline"))
+            return words?.firstRange(of: Data("\(directory.path)/tmp/baton-hosts".utf8)) != nil
         }
     }
 
