@@ -229,11 +229,13 @@ def _socat(backend):
 
 
 class Contestant:
-    def __init__(self, name, modes, start):
-        self.name, self.modes, self.start = name, modes, start
+    """`words` are options of the load generator that hold for this one alone."""
+
+    def __init__(self, name, modes, start, words=()):
+        self.name, self.modes, self.start, self.words = name, modes, start, list(words)
 
 
-def baton(binary, prefix=(), environment=None, start_seconds=20, patience=5):
+def baton(binary, prefix=(), environment=None, start_seconds=20, patience=5, name="baton", words=()):
     """The server under test; `start` takes the protocol whose port is wanted."""
 
     def start(protocol):
@@ -250,7 +252,7 @@ def baton(binary, prefix=(), environment=None, start_seconds=20, patience=5):
         relay.patience = patience
         return relay
 
-    return Contestant("baton", {"tunnel", "json"}, start)
+    return Contestant(name, {"tunnel", "json"}, start, words)
 
 
 CONTESTANTS = {

@@ -75,6 +75,15 @@ SUITES = {
         {"c-copy": 1.3, "haproxy": 1.0},
         scaled=("--messages", 200_000),
     ),
+    "transcoding": Suite(
+        "64 pairs of a guest without compression and a host with it, 20-byte INPUT messages to and fro",
+        ["tunnel-input", "--pairs", 64, "--compression", "host"],
+        "ns of CPU per message",
+        cpu,
+        cpu_per_message,
+        {"baton-plain": 2.0},
+        scaled=("--messages", 200_000),
+    ),
     "tunnelbulk": Suite(
         "one pair, one way, as fast as it goes",
         ["tunnel-bulk", "--pairs", 1],
@@ -132,7 +141,7 @@ SUITES = {
 
 
 def one_run(suite, contestant, scale):
-    words = list(suite.words)
+    words = list(suite.words) + contestant.words
     if suite.scaled:
         words += [suite.scaled[0], max(1, int(suite.scaled[1] * scale))]
     mode = next(m for m in ("raw", "json", "tunnel") if m in contestant.modes and (m == "json") == words[0].startswith("json"))
@@ -349,6 +358,8 @@ def main():
 
     bench.build()
     facts = machine()
+    # The tunnel that only copies: the same server between ends that agree about compression.
+    CONTESTANTS["baton-plain"] = bench.baton(options.baton, name="baton-plain", words=["--compression", "both"])
     subject = bench.baton(options.baton) if options.subject == "baton" else CONTESTANTS[options.subject]
     reports = []
     for suite in options.suites or SUITES:

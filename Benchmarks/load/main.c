@@ -38,11 +38,12 @@ int main(int count, char **words) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    prepare_message();
+    if (!strcmp(option.suite, "tunnel-input")) prepare_input_message();
+    else prepare_message();
     prepare_bulk();
     open_loop();
 
-    if (!strcmp(option.suite, "tunnel-pingpong")) run_pingpong();
+    if (!strcmp(option.suite, "tunnel-pingpong") || !strcmp(option.suite, "tunnel-input")) run_pingpong();
     else if (!strcmp(option.suite, "tunnel-bulk")) run_bulk();
     else if (!strcmp(option.suite, "json-unicast") || !strcmp(option.suite, "json-fanin")) run_json();
     else if (!strcmp(option.suite, "idle")) run_idle();

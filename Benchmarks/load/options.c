@@ -13,9 +13,10 @@ struct options option = {
 };
 
 const char usage[] =
-    "usage: load tunnel-pingpong|tunnel-bulk|json-unicast|json-fanin|idle|stalled [option value]...\n"
+    "usage: load tunnel-pingpong|tunnel-input|tunnel-bulk|json-unicast|json-fanin|idle|stalled [option value]...\n"
     "  --port P          where the relay listens on 127.0.0.1 (not in raw mode)\n"
     "  --mode M          tunnel: open pairs by rendezvous; raw: be the backend of a plain forwarder  [tunnel]\n"
+    "  --compression C   whose netplay headers offer it: both, host            [both]\n"
     "  --pairs N         pairs to open                                        [64]\n"
     "  --guests N        guests per tunnel session                            [64]\n"
     "  --size N          bytes of a message, of the payload in JSON           [64]\n"
@@ -41,6 +42,8 @@ void parse_options(int count, char **words) {
         if (!strcmp(name, "--port")) option.port = number(name, value, 1, 65535);
         else if (!strcmp(name, "--mode") && !strcmp(value, "tunnel")) option.raw = false;
         else if (!strcmp(name, "--mode") && !strcmp(value, "raw")) option.raw = true;
+        else if (!strcmp(name, "--compression") && !strcmp(value, "both")) option.raw_guests = false;
+        else if (!strcmp(name, "--compression") && !strcmp(value, "host")) option.raw_guests = true;
         else if (!strcmp(name, "--pairs")) option.pairs = number(name, value, 1, max_connections / 2);
         else if (!strcmp(name, "--guests")) option.guests = number(name, value, 1, 4096);
         else if (!strcmp(name, "--size")) option.size = number(name, value, 8, max_message);

@@ -14,6 +14,7 @@ struct options {
     const char *suite;
     uint64_t port;
     bool raw;
+    bool raw_guests;            // guests offer no compression, their hosts do
     uint64_t pairs, size, messages, warmup, bytes, guests, clients, senders, window, max_seconds;
     double seconds;
 };

@@ -32,7 +32,7 @@ static void open_tunnel_pair(struct pair *pair, uint32_t index, int owner, const
 static void receive_notice(int owner, uint8_t *notice);
 static int listen_as_backend(void);
 static void open_raw_pair(struct pair *pair, uint32_t index);
-static void make_header(uint8_t *header, uint32_t pair, bool from_guest);
+static void make_header(uint8_t *header, uint32_t pair, bool from_guest, bool compression);
 static void expect_header(int fd, uint32_t pair, bool from_guest);
 
 void open_all_pairs(void) {
@@ -64,7 +64,7 @@ void open_pairs(uint64_t first, uint64_t end) {
         if (owner) open_tunnel_pair(pair, index, owner->fd, session);
         else open_raw_pair(pair, index);
         expect_header(pair->host.fd, index, true);
-        make_header(header, index, false);
+        make_header(header, index, false, true);
         send_all(pair->host.fd, header, sizeof header);
         expect_header(pair->guest.fd, index, false);
         pair->guest.pair = pair->host.pair = index;
@@ -92,7 +92,7 @@ static void open_owner(struct endpoint *owner, uint8_t *session) {
 static void open_tunnel_pair(struct pair *pair, uint32_t index, int owner, const uint8_t *session) {
     uint8_t join[notice_size + header_size], notice[notice_size];
     memcpy(join, session, notice_size);
-    make_header(join + notice_size, index, true);
+    make_header(join + notice_size, index, true, !option.raw_guests);
     pair->guest.fd = dial();
     send_all(pair->guest.fd, join, sizeof join);    // a real guest does not wait either
     receive_notice(owner, notice);
@@ -146,7 +146,7 @@ static int listen_as_backend(void) {
 
 static void open_raw_pair(struct pair *pair, uint32_t index) {
     uint8_t header[header_size];
-    make_header(header, index, true);
+    make_header(header, index, true, true);
     pair->guest.fd = dial();
     send_all(pair->guest.fd, header, sizeof header);
     pair->host.fd = accept4(backend, NULL, NULL, SOCK_CLOEXEC);
@@ -158,19 +158,20 @@ static void open_raw_pair(struct pair *pair, uint32_t index) {
 
 // The first bytes each side of a pair sends: shaped like a netplay header, marked with the pair's number, so that a
 // relay that joins the wrong connections is noticed.
-static void make_header(uint8_t *header, uint32_t pair, bool from_guest) {
+static void make_header(uint8_t *header, uint32_t pair, bool from_guest, bool compression) {
     memset(header, 0, header_size);
     memcpy(header, "RANP", 4);
     put_u32(header + 4, 0x00040008);
-    put_u32(header + 8, 1);
+    put_u32(header + 8, compression);
     put_u32(header + 12, from_guest ? 6 : 0);
     put_u32(header + 16, from_guest ? 5 : 6);
     put_u32(header + 20, pair);
 }
 
+// A host is told of compression whatever its guest has; a guest is told what it has itself.
 static void expect_header(int fd, uint32_t pair, bool from_guest) {
     uint8_t wanted[header_size], header[header_size];
-    make_header(wanted, pair, from_guest);
+    make_header(wanted, pair, from_guest, from_guest || !option.raw_guests);
     receive_all(fd, header, sizeof header, from_guest ? "the guest's header" : "the host's header");
     if (memcmp(wanted, header, sizeof header)) fail("pair %u: the %s's header arrived changed", pair, from_guest ? "guest" : "host");
 }

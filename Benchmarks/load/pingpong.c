@@ -10,7 +10,10 @@
 #include "results.h"
 #include "sockets.h"
 
+enum { input_size = 20, head_size = 8 };
+
 static uint8_t message_buffer[max_message];
+static size_t head;             // bytes before a message's numbers
 
 static void send_message(struct endpoint *endpoint);
 
@@ -34,6 +37,13 @@ void prepare_message(void) {
     memset(message_buffer, 'm', sizeof message_buffer);
 }
 
+void prepare_input_message(void) {
+    option.size = input_size;
+    head = head_size;
+    put_u32(message_buffer, 3);
+    put_u32(message_buffer + 4, input_size - head_size);
+}
+
 void pingpong(uint64_t first, uint64_t count, uint64_t messages) {
     phase.unfinished = messages ? count : 0;
     phase.messages = 0;
@@ -53,8 +63,9 @@ void echo_event(struct endpoint *endpoint) {
     ssize_t n = recv(endpoint->fd, input, option.size - endpoint->got, 0);
     if (n < 0 && errno == EAGAIN) return;
     if (n <= 0) fail("pair %u: the relay closed it", endpoint->pair);
-    if (endpoint->got == 0 && n >= 8 && (get_u32(input) != endpoint->pair || get_u32(input + 4) != (uint32_t)pair->crossed))
-        fail("pair %u: a message of pair %u came, number %u", endpoint->pair, get_u32(input), get_u32(input + 4));
+    const uint8_t *numbers = input + head;
+    if (endpoint->got == 0 && n >= (ssize_t)head + 8 && (get_u32(numbers) != endpoint->pair || get_u32(numbers + 4) != (uint32_t)pair->crossed))
+        fail("pair %u: a message of pair %u came, number %u", endpoint->pair, get_u32(numbers), get_u32(numbers + 4));
     endpoint->got += (uint32_t)n;
     if (endpoint->got < option.size) return;
     endpoint->got = 0;
@@ -67,7 +78,7 @@ void echo_event(struct endpoint *endpoint) {
 static void send_message(struct endpoint *endpoint) {
     struct pair *pair = &pairs[endpoint->pair];
     uint8_t *message = message_buffer;
-    put_u32(message, endpoint->pair);
-    put_u32(message + 4, (uint32_t)pair->crossed);
+    put_u32(message + head, endpoint->pair);
+    put_u32(message + head + 4, (uint32_t)pair->crossed);
     send_all(endpoint->fd, message, option.size);
 }

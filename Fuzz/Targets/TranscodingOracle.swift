@@ -89,6 +89,14 @@ package func inflated(_ bytes: [UInt8], size: Int) -> [UInt8]? {
     return Array(output[..<size])
 }
 
+/// How many bytes the beginning of a zlib stream says, of which `size` are all.
+package func inflatedCount(_ bytes: ArraySlice<UInt8>, size: Int) -> Int {
+    var output = [UInt8](repeating: 0, count: size)
+    var (produced, consumed) = (uLong(size), uLong(bytes.count))
+    _ = uncompress2(&output, &produced, Array(bytes), &consumed)
+    return Int(produced)
+}
+
 package func deflated(_ bytes: [UInt8]) -> [UInt8] {
     var output = [UInt8](repeating: 0, count: Int(compressBound(uLong(bytes.count))))
     var produced = uLong(output.count)

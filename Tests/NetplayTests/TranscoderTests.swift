@@ -116,6 +116,17 @@ struct TranscoderTests {
         #expect(transcoder.keptBytes == 0)
     }
 
+    /// zlib may have taken all it was given and still have more to say than there was room for.
+    @Test func nothingStaysInside() throws {
+        let size = 200_000
+        let message = Messages.savestate([UInt8](repeating: 0, count: size), zlib: true)
+        for end in 16..<message.count {
+            var transcoder = Transcoder(.inflate, maxStateBytes: Self.cap)
+            let output = try transcoder.pass(Array(message[..<end]))
+            #expect(output.count == 16 + inflatedCount(message[16..<end], size: size), "\(end) bytes")
+        }
+    }
+
     @Test func bombGoesOffInSmallSteps() throws {
         let size = 64 << 20
         var transcoder = Transcoder(.inflate, maxStateBytes: size)
