@@ -14,6 +14,8 @@ public struct RoomConfiguration: Sendable, Equatable {
     public var handshakeTimeout = Duration.seconds(60)
     /// How long a room may stand still for a player. A RetroArch that waits gives up after 10 seconds.
     public var stallTimeout = Duration.seconds(5)
+    /// How long a guest may take to begin with the savestate it was asked for.
+    public var statePatience = Duration.seconds(10)
     /// How long a savestate may be on its way.
     public var stateTimeout = Duration.seconds(120)
     /// How long a room waits for a player who pauses it.

@@ -9,8 +9,6 @@ import RelayCore
 extension RoomEngine {
     /// How often somebody is asked whose state was for another frame than the room's.
     private static let mostTries = 5
-    /// How long a guest may take to begin with the state it was asked for.
-    private static let patience = Duration.seconds(10)
     private static let stateRate = TokenBucket.Rate(perSecond: 1, burst: 4)
     private static let mebibytesInflated = TokenBucket.Rate(perSecond: 64, burst: 512)
     /// How many states of the greatest size may be on their way here at the same time.
@@ -95,7 +93,7 @@ extension RoomEngine {
             return
         }
         guard let request = room.request,
-            !room.members.contains(where: { $0.pausesSince != nil }), now - request.since >= Self.patience
+            !room.members.contains(where: { $0.pausesSince != nil }), now - request.since >= configuration.statePatience
         else { return }
         giveUp(request.source, in: room, at: now, into: &out)
     }

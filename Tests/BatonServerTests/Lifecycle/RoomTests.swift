@@ -56,9 +56,11 @@ extension LifecycleTests {
                 try await server.line("guest_joined")
                 server.process.send(SIGTERM)
                 try await server.line("draining")
-                let poke = try await Connection.open(to: address)
-                poke.write(Array("POKE".utf8))
-                #expect(try await poke.read(4) == Array("FULL".utf8))
+                try await eventually("there is no room for more") {
+                    let poke = try await Connection.open(to: address)
+                    poke.write(Array("POKE".utf8))
+                    return try await poke.read(4) == Array("FULL".utf8)
+                }
                 #expect(server.log.contains { $0.event == "stopping" } == false)
                 try await guest.close()
                 let exit = try await server.process.exit()
