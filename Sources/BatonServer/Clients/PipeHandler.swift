@@ -18,9 +18,6 @@ package enum Pipe {
         package var endedFirst = Side.first
     }
 
-    /// How long one direction may outlive the other's end while nothing moves.
-    package static let halfCloseTimeout = TimeAmount.seconds(10)
-
     /// Bytes waiting in a channel at which its writer is told to stop, and to go on.
     private static var waterMark: ChannelOptions.Types.WriteBufferWaterMark { .init(low: 32 << 10, high: 128 << 10) }
 
@@ -38,16 +35,27 @@ package enum Pipe {
         try channel.pipeline.syncOperations.addHandler(PipeHandler())
     }
 
-    /// Joins two prepared connections. The result comes when both are closed; it fails only if one was not prepared.
-    package static func connect(_ first: any Channel, to second: any Channel) -> EventLoopFuture<Traffic> {
+    /// Joins two prepared connections; if one of them is closed already, closes the other. The result comes when both
+    /// are closed, and is never a failure.
+    ///
+    /// - Parameter halfCloseTimeout: how long one direction may outlive the other's end while nothing moves.
+    package static func connect(
+        _ first: any Channel, to second: any Channel, halfCloseTimeout: TimeAmount = .seconds(10)
+    ) -> EventLoopFuture<Traffic> {
         precondition(first.eventLoop === second.eventLoop, "a pipe has one event loop")
         return first.eventLoop.flatSubmit {
-            do {
-                let ends = try [first, second].map { try $0.pipeline.syncOperations.handler(type: PipeHandler.self) }
-                return JoinedPipe(ends[0], ends[1], on: first.eventLoop).start()
-            } catch {
-                return first.eventLoop.makeFailedFuture(error)
+            let channels = [first, second]
+            guard channels.allSatisfy(\.isActive) else {
+                let traffic = Traffic(endedFirst: first.isActive ? .second : .first)
+                for channel in channels { channel.close(promise: nil) }
+                return first.eventLoop.makeSucceededFuture(traffic)
             }
+            let ends = channels.map { try? $0.pipeline.syncOperations.handler(type: PipeHandler.self) }
+            guard let firstEnd = ends[0], let secondEnd = ends[1] else {
+                preconditionFailure("a connection was not prepared for a pipe")
+            }
+            let pipe = JoinedPipe(firstEnd, secondEnd, halfCloseTimeout: halfCloseTimeout, on: first.eventLoop)
+            return pipe.start()
         }
     }
 }
@@ -56,14 +64,16 @@ package enum Pipe {
 private final class JoinedPipe {
     private let first: PipeHandler
     private let second: PipeHandler
+    private let halfCloseTimeout: TimeAmount
     private let eventLoop: any EventLoop
     private let over: EventLoopPromise<Pipe.Traffic>
     private var endedFirst: Pipe.Traffic.Side?
     private var clock: (task: Scheduled<Void>, moved: [Int])?
 
-    init(_ first: PipeHandler, _ second: PipeHandler, on eventLoop: any EventLoop) {
+    init(_ first: PipeHandler, _ second: PipeHandler, halfCloseTimeout: TimeAmount, on eventLoop: any EventLoop) {
         self.first = first
         self.second = second
+        self.halfCloseTimeout = halfCloseTimeout
         self.eventLoop = eventLoop
         over = eventLoop.makePromise()
     }
@@ -95,7 +105,7 @@ private final class JoinedPipe {
 
     private func restartClock() {
         let pipe = NIOLoopBound(self, eventLoop: eventLoop)
-        let task = eventLoop.scheduleTask(in: Pipe.halfCloseTimeout) { pipe.value.clockFired() }
+        let task = eventLoop.scheduleTask(in: halfCloseTimeout) { pipe.value.clockFired() }
         clock = (task, moved)
     }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
 import BatonServer
 
-struct NetplayDaemon: AsyncParsableCommand {
+struct Daemon: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "daemon",
         abstract: "Runs dedicated hosts only, until a signal ends it.",

@@ -1,7 +1,0 @@
-import ArgumentParser
-
-struct Netplay: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        abstract: "RetroArch's netplay beside the server.", subcommands: [NetplayDaemon.self]
-    )
-}
