@@ -150,8 +150,7 @@ extension DedicatedDriver {
             .whenComplete { result in
                 switch result {
                 case .success(let program):
-                    Pipe.connect(bound.value.visit.channel, to: program).whenFailure { _ in program.close(promise: nil)
-                    }
+                    _ = Pipe.connect(bound.value.visit.channel, to: program)
                 case .failure:
                     bound.value.driver.part(from: visitor, of: id, .noHost)
                 }
