@@ -8,7 +8,7 @@ package struct PortMapping: Sendable, Equatable {
         case udp = "UDP"
     }
 
-    /// For the router's list ("Baton NAME") and for logs.
+    /// For the router's list ("Baton NAME") and for logs. Letters and digits only: it travels in XML as it is.
     package var name: String
     package var transport: Transport
     /// Where the router sends what comes. Address 0.0.0.0 is the one by which this machine reaches the router.
