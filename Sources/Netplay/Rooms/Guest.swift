@@ -75,8 +75,9 @@ final class Guest {
 
     var state = State.needed
     var isWritable = true
-    /// It was asked for a state and gave none.
-    var givesNoState = false
+    /// Since when it has been asked for a state that has not begun to come. Until it has come, the frame the guest is in
+    /// is not known.
+    var owesStateSince: Instant?
 
     // MARK: Pausing
 

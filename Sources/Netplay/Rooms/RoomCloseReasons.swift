@@ -20,7 +20,8 @@ extension CloseReason {
     static let pausedTooLong = CloseReason("paused_too_long", "the player paused the room for longer than it waits")
     static let stateTimeout = CloseReason("state_timeout", "a savestate did not arrive in time")
     static let statesFull = CloseReason("states_full", "too many savestates are on their way to the server")
-    static let noSavestate = CloseReason("no_savestate", "nobody in the room could give a savestate to the newcomer")
+    static let noSavestate = CloseReason(
+        "no_savestate", "the guest was asked for the room's savestate and did not give it")
     static let refused = CloseReason("refused", "the guest said NAK: it could not go on")
     static let left = CloseReason("left", "the guest said that it leaves")
 }

@@ -61,9 +61,7 @@ extension RoomEngine {
 
     /// Lets another player set the pace: the one who is farthest, so that he waits for nobody.
     mutating func choosePacemaker(_ room: Room, at now: Instant, into out: inout Outbox) {
-        let players = room.players
-        let candidates = players.contains { !$0.givesNoState } ? players.filter { !$0.givesNoState } : players
-        room.pacemaker = candidates.max { $0.nextFrame < $1.nextFrame }
+        room.pacemaker = room.players.max { $0.nextFrame < $1.nextFrame }
         room.progressAt = now
         guard let pacemaker = room.pacemaker else { return }
         out.emit(RoomEvent.paceSet(pacemaker.peer))

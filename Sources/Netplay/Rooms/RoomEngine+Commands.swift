@@ -23,7 +23,11 @@ extension RoomEngine {
         switch message {
         case .skipped(let command):
             // A state nobody asked for: the others' goes on being the room's, and the guest gets it back.
-            if command == .loadSavestate { return resynchronize(guest, at: now, into: &out) }
+            if command == .loadSavestate {
+                // Or one that was asked for when the guest still set the pace.
+                guard guest.owesStateSince == nil else { return forgetQuestion(to: guest, at: now, into: &out) }
+                return resynchronize(guest, at: now, into: &out)
+            }
             ignore(command, from: guest, into: &out)
         case .whole(let command, let payload):
             if case .handshake(let step) = guest.phase {

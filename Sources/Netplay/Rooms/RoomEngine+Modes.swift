@@ -19,7 +19,7 @@ extension RoomEngine {
     /// Nobody while a state is asked for: the guest that gives it may be past the frame that MODE would name.
     mutating func grantWishes(_ room: Room, at now: Instant, into out: inout Outbox) {
         guard room.request == nil, room.stateSender == nil else { return }
-        for guest in room.members where guest.wish != nil && guest.isSettled && !guest.isGone {
+        for guest in room.members where guest.wish != nil && guest.isSettled && guest.owesStateSince == nil {
             guard let wish = guest.wish.take() else { continue }
             guard let devices = room.devices(for: wish) else {
                 refuse(.noSlots, to: guest, because: .noSlots, into: &out)
@@ -68,7 +68,6 @@ extension RoomEngine {
         guest.devices = devices
         guest.nextFrame = room.frame
         guest.stalledAt = nil
-        guest.givesNoState = false
         announce(guest, devices, isPlaying: true, in: room, into: &out)
         out.emit(RoomEvent.playing(guest.peer, client: guest.client, frame: room.frame))
         room.progressAt = room.players.count == 1 ? now : room.progressAt

@@ -45,7 +45,7 @@ extension RoomEngine {
         if room.waitsForPauser || room.stateSender != nil { room.progressAt = now }
         endStandstill(room, at: now, into: &out)
         // A RetroArch that looks on gives up when it sees no frame for 10 seconds.
-        if room.pacemaker == nil, room.request == nil { endFrame(room, at: now, into: &out) }
+        if room.pacemaker == nil { endFrame(room, at: now, into: &out) }
         if room.wantsState { requestState(room, at: now, into: &out) }
         grantWishes(room, at: now, into: &out)
     }

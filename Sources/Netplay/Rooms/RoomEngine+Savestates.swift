@@ -30,7 +30,7 @@ extension RoomEngine {
             room.wantsState = false
             return
         }
-        guard let source = room.stateSource else { return giveUpState(room, at: now, into: &out) }
+        guard let source = room.stateSource else { return beginAnew(room, at: now, into: &out) }
         // He who was behind when he began to set the pace comes to the room's frame soon.
         guard !source.isPlaying || source.nextFrame >= room.frame else { return }
         guard room.states.take(at: now, rate: Self.stateRate) else { return }
@@ -49,7 +49,7 @@ extension RoomEngine {
         _ state: NetplaySavestate, from guest: Guest, in room: Room, at now: Instant, into out: inout Outbox
     ) {
         countKeptState(of: guest, 0)
-        guest.sendsStateSince = nil
+        (guest.sendsStateSince, guest.owesStateSince) = (nil, nil)
         guard state.frame == room.frame else { return receiveOtherFrame(from: guest, in: room, at: now, into: &out) }
         guard isShareable(state, in: room, at: now) else {
             room.request = nil
@@ -65,6 +65,12 @@ extension RoomEngine {
         room.stateSize = state.rawSize
         share(shared, from: guest, in: room, at: now, into: &out)
         grantWishes(room, at: now, into: &out)
+    }
+
+    /// A guest has answered when nobody wanted to know any more.
+    mutating func forgetQuestion(to guest: Guest, at now: Instant, into out: inout Outbox) {
+        guest.owesStateSince = nil
+        if let room = guest.room { grantWishes(room, at: now, into: &out) }
     }
 
     /// Whether a state that this guest begins to send is wanted.
@@ -84,18 +90,16 @@ extension RoomEngine {
         }
     }
 
-    /// Gives up waiting for who was asked.
+    /// Parts from who was asked for a state and does not give it.
     mutating func superviseStates(_ room: Room, at now: Instant, into out: inout Outbox) {
-        if let sender = room.stateSender {
-            if let since = sender.sendsStateSince, now - since >= configuration.stateTimeout {
-                close(sender, .stateTimeout, at: now, into: &out)
+        let isPaused = room.members.contains { $0.pausesSince != nil }
+        for member in room.members {
+            if let since = member.sendsStateSince {
+                if now - since >= configuration.stateTimeout { close(member, .stateTimeout, at: now, into: &out) }
+            } else if let since = member.owesStateSince, !isPaused, now - since >= configuration.statePatience {
+                close(member, .noSavestate, at: now, into: &out)
             }
-            return
         }
-        guard let request = room.request,
-            !room.members.contains(where: { $0.pausesSince != nil }), now - request.since >= configuration.statePatience
-        else { return }
-        giveUp(request.source, in: room, at: now, into: &out)
     }
 
     /// The guest has the state: it may play.
@@ -106,6 +110,7 @@ extension RoomEngine {
     }
 
     private mutating func ask(_ source: Guest, in room: Room, at now: Instant, into out: inout Outbox) {
+        source.owesStateSince = now
         out.send(ByteBuffer(.requestSavestate, length: 0), to: source.peer)
         // A spectator stands still until there is a frame to run, and says its state only when it runs.
         if !source.isPlaying { endFrame(room, at: now, into: &out) }
@@ -132,18 +137,10 @@ extension RoomEngine {
             room.wantsState = true
             return requestState(room, at: now, into: &out)
         }
-        guard request.tries < Self.mostTries else { return giveUp(guest, in: room, at: now, into: &out) }
+        guard request.tries < Self.mostTries else { return close(guest, .noSavestate, at: now, into: &out) }
         request.tries += 1
         room.request = request
         ask(guest, in: room, at: now, into: &out)
-    }
-
-    /// Asks somebody else instead, who sets the pace then.
-    private mutating func giveUp(_ source: Guest, in room: Room, at now: Instant, into out: inout Outbox) {
-        source.givesNoState = true
-        room.request = nil
-        if room.pacemaker === source { choosePacemaker(room, at: now, into: &out) }
-        renewRequest(room, at: now, into: &out)
     }
 
     private mutating func share(
@@ -167,29 +164,18 @@ extension RoomEngine {
         out.emit(RoomEvent.stateShared(source.peer, frame: state.frame, rawSize: state.rawSize))
     }
 
-    /// Nobody who has the state gives it. Where somebody plays, newcomers cannot come in; where nobody does, the one
-    /// who came first begins anew, and what it has is the room's.
-    private mutating func giveUpState(_ room: Room, at now: Instant, into out: inout Outbox) {
-        room.wantsState = false
-        if room.pacemaker != nil {
-            for member in room.members where member.needsState { close(member, .noSavestate, at: now, into: &out) }
-            return
-        }
+    /// Nobody is left who has the state. Who came first begins anew, and what it has is the room's.
+    private mutating func beginAnew(_ room: Room, at now: Instant, into out: inout Outbox) {
         guard let first = room.members.first(where: \.needsState) else { return }
-        for member in room.members where member !== first {
-            member.state = .needed
-            deadlines.cancel(member.peer)
-        }
         room.wantsState = room.members.count > 1
         settle(first, at: now, into: &out)
     }
 }
 
 extension Room {
-    /// Who is to be asked for the room's state; `nil` if nobody can give it.
+    /// Who is to be asked for the room's state; `nil` if nobody has it.
     fileprivate var stateSource: Guest? {
-        if let pacemaker { return pacemaker.givesNoState ? nil : pacemaker }
-        return members.first { $0.isSettled && !$0.givesNoState }
+        pacemaker ?? members.first { $0.isSettled }
     }
 }
 

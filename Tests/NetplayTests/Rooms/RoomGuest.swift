@@ -76,6 +76,12 @@ final class RoomGuest {
         return NetplayInput(frame: nextFrame, client: 31, words: words).encoded
     }
 
+    /// SPECTATE. From here on it sends no input, whatever the room says to it.
+    func spectate() -> ByteBuffer {
+        isPlaying = false
+        return ByteBuffer(.spectate, length: 0)
+    }
+
     /// Its state as it is before its next frame, or before frame `frame`.
     func savestate(frame: UInt32? = nil) -> ByteBuffer {
         let frame = frame ?? (isPlaying ? nextFrame : hostFrame)
@@ -165,7 +171,8 @@ final class RoomGuest {
         let frame = payload.getInteger(at: payload.readerIndex, as: UInt32.self) ?? .max
         require(frame <= hostFrame, "NOINPUT \(frame) instead of \(hostFrame)")
         hostFrame = max(hostFrame, frame + 1)
-        if isStateWanted, !isPlaying { giveState() }
+        // Who looks on gives it when it runs a frame, and who ran ahead while it played waits with that.
+        if isStateWanted, !isPlaying, hostFrame >= nextFrame { giveState() }
     }
 
     private func change(_ mode: NetplayMode) {

@@ -51,7 +51,10 @@ private struct RoomCrowd {
 
     var unexpectedReasons: [String] {
         // Time passes here in jumps, so a player can hold up the others without meaning to.
-        let expected: Set = ["held_up", "peer_closed", "left", "room_full", "state_timeout", "paused_too_long"]
+        let expected: Set = [
+            "held_up", "peer_closed", "left", "room_full", "state_timeout", "paused_too_long",
+            "no_savestate",
+        ]
         return simulation.harness.closed.values.map(\.word).filter { !expected.contains($0) }
     }
 
@@ -85,7 +88,7 @@ private struct RoomCrowd {
         case 0: simulation.lose(guest.peer)
         case 1: simulation.end(guest.peer)
         case 2: say(ByteBuffer(.disconnect, length: 0), guest)
-        case 3...4 where guest.isPlaying: say(ByteBuffer(.spectate, length: 0), guest)
+        case 3...4 where guest.isPlaying: say(guest.spectate(), guest)
         case 5...10 where !guest.isPlaying:
             say(NetplayPlay(shareMode: 1, devices: UInt16.random(in: 0...3, using: &random)).encoded, guest)
         case 11: say(ByteBuffer(.requestSavestate, length: 0), guest)
