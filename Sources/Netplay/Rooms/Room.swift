@@ -64,7 +64,6 @@ final class Room {
     /// A savestate that was asked for.
     struct StateRequest {
         let source: Guest
-        let since: Instant
         var tries = 1
     }
 

@@ -22,6 +22,8 @@ extension RoomEngine {
         guard guest.pausesSince != nil else { return }
         guest.pausesSince = nil
         room.progressAt = now
+        // Whoever stood still could not give it.
+        for member in room.members where member.owesStateSince != nil { member.owesStateSince = now }
         out.emit(RoomEvent.resumed(guest.peer))
         refreshPauses(room, into: &out)
         requestState(room, at: now, into: &out)

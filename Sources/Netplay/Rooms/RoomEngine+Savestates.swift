@@ -34,7 +34,7 @@ extension RoomEngine {
         // He who was behind when he began to set the pace comes to the room's frame soon.
         guard !source.isPlaying || source.nextFrame >= room.frame else { return }
         guard room.states.take(at: now, rate: Self.stateRate) else { return }
-        room.request = Room.StateRequest(source: source, since: now)
+        room.request = Room.StateRequest(source: source)
         ask(source, in: room, at: now, into: &out)
     }
 
