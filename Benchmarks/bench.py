@@ -6,6 +6,7 @@ the kernel chose.
 
 import atexit
 import ctypes
+import http.client
 import itertools
 import json
 import os
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -241,18 +243,85 @@ def baton(binary, prefix=(), environment=None, start_seconds=20, patience=5, nam
     def start(protocol):
         if not Path(binary).is_file():
             raise Failure(f"there is no {shown(binary)}: build it or name one with --baton")
-        wanted = {"tunnel": "netplay", "json": "json"}[protocol]
+        wanted = {"tunnel": "netplay", "json": "json", "http": "lobby"}[protocol]
+        settings = "lobby.yaml" if protocol == "http" else "relay.yaml"
         relay = Relay(
             "baton",
-            [*prefix, Path(binary).resolve(), "serve", "--config", HERE / "peers" / "relay.yaml"],
+            [*prefix, Path(binary).resolve(), "serve", "--config", HERE / "peers" / settings],
             lambda log: dict(LISTENING.findall(log)).get(wanted),
             environment,
             start_seconds=start_seconds,
         )
         relay.patience = patience
+        if protocol == "http":
+            try:
+                fill_lobby(relay.port)
+            except BaseException:
+                relay.stop()
+                raise
         return relay
 
-    return Contestant(name, {"tunnel", "json"}, start, words)
+    return Contestant(name, {"tunnel", "json", "http"}, start, words)
+
+
+ROOMS = 5000
+
+
+def fill_lobby(port):
+    """Announces rooms like those of real hosts, and keeps the list for the others to serve."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    for number in range(ROOMS):
+        form = urllib.parse.urlencode({
+            "username": f"player {number:05}", "core_name": "Snes9x", "core_version": "1.62.3 46f8a6b",
+            "game_name": f"Super Game {number % 700} (Europe) (En,Fr,De)", "game_crc": f"{number * 2654435761 % 2**32:08X}",
+            "port": "55435", "mitm_server": "nyc", "has_password": number % 5 == 0, "has_spectate_password": "0",
+            "force_mitm": "1", "retroarch_version": "1.14.0", "frontend": "win32 x64", "subsystem_name": "N/A",
+            "mitm_session": f"{number:016}", "mitm_custom_addr": "", "mitm_custom_port": "0",
+        })
+        connection.request("POST", "/add", form)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise Failure(f"room {number} was answered with {answer.status}")
+        answer.read()
+    connection.request("GET", "/list")
+    page = connection.getresponse().read()
+    if len(json.loads(page)) != ROOMS:
+        raise Failure("the list does not have all rooms")
+    list_file().write_bytes(page)
+    connection.close()
+
+
+def list_file():
+    return scratch() / "list"
+
+
+def _page():
+    """The file that others serve: what baton's list was."""
+    if not list_file().exists():
+        baton(ROOT / ".build/release/baton").start("http").stop()
+    return list_file()
+
+
+def _c_http(protocol):
+    return Relay("c-http", [BUILD / "http", _page()], _c_relay_port)
+
+
+def _nginx(protocol):
+    if not shutil.which("nginx"):
+        raise Failure("nginx is not installed")
+    _page()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = scratch() / "nginx.conf"
+    settings.write_text((HERE / "peers/nginx.conf").read_text().replace("DIRECTORY", str(scratch())).replace("PORT", str(port)))
+    scratch().chmod(0o755)  # its worker is nobody
+
+    def listens(log):
+        with socket.socket() as client:
+            return port if client.connect_ex(("127.0.0.1", port)) == 0 else None
+
+    return Relay("nginx", ["nginx", "-c", settings], listens)
 
 
 CONTESTANTS = {
@@ -265,6 +334,8 @@ CONTESTANTS = {
         Contestant("haproxy-splice", {"raw"}, _haproxy_splice),
         Contestant("socat", {"raw"}, _socat),
         Contestant("c-json", {"json"}, _relay("c-json", "json_relay", "--flush", "batch")),
+        Contestant("c-http", {"http"}, _c_http),
+        Contestant("nginx", {"http"}, _nginx),
         Contestant("c-json-read", {"json"}, _relay("c-json-read", "json_relay", "--flush", "read")),
     )
 }

@@ -47,6 +47,10 @@ def cpu_per_mebibyte(result, before, after):
     return (after - before) / 1000 / (result["bytes"] / 2**20)
 
 
+def cpu_per_request(result, before, after):
+    return (after - before) / 1000 / result["messages"]
+
+
 def memory_per_pair(result, before, after):
     return (after - before) / result["pairs"]
 
@@ -111,6 +115,16 @@ SUITES = {
         {"c-json": None, "c-json-read": None},
         scaled=("--messages", 150_000),
     ),
+    "lobbylist": Suite(
+        "8 clients ask for the list of a lobby with 5,000 rooms, again and again",
+        ["http-list", "--clients", 8, "--warmup", 200],
+        "us of CPU per request",
+        cpu,
+        cpu_per_request,
+        {"c-http": None, "nginx": None},
+        aim=1_000,  # 1,000 requests a second on one core
+        scaled=("--messages", 3_000),
+    ),
     "idle": Suite(
         "4,000 pairs that have exchanged their headers and are silent",
         ["idle", "--pairs", 4064, "--warmup", 64],
@@ -144,13 +158,19 @@ def one_run(suite, contestant, scale):
     words = list(suite.words) + contestant.words
     if suite.scaled:
         words += [suite.scaled[0], max(1, int(suite.scaled[1] * scale))]
-    mode = next(m for m in ("raw", "json", "tunnel") if m in contestant.modes and (m == "json") == words[0].startswith("json"))
+    mode = next(m for m in modes(suite) if m in contestant.modes)
     result, before, after = bench.measure(contestant, mode, [str(w) for w in words], suite.sample, suite.settle)
     return {"figure": suite.figure(result, before, after), "result": result}
 
 
+def modes(suite):
+    """How a suite's load can be brought to a contestant."""
+    word = suite.words[0].split("-")[0]
+    return (word,) if word in ("json", "http") else ("raw", "tunnel")
+
+
 def fits(contestant, suite):
-    return ("json" in contestant.modes) if suite.words[0].startswith("json") else bool(contestant.modes & {"tunnel", "raw"})
+    return any(mode in contestant.modes for mode in modes(suite))
 
 
 def run_suite(name, subject, rounds, scale):
@@ -249,6 +269,10 @@ def extra(report):
         gap = max(r["longest_gap_seconds"] for r in results) * 1000
         taken = max(r["accepted"] for r in results) / 2**20
         return f"The stalled pair's writer got rid of at most {taken:.1f} MiB (kernel buffers included); the other pair never waited longer than {gap:.1f} ms."
+    if report["suite"] == "lobbylist":
+        rate = 1_000_000 / median(report["figures"])
+        page = results[0]["page"] / 2**20
+        return f"{report['subject']} would answer {whole(rate)} requests a second on one core, each with {page:.1f} MiB."
     rates = [r["messages"] / r["seconds"] for r in results if r.get("messages") and r["seconds"] > 0]
     if rates:
         return f"{report['subject']} carried {whole(median(rates))} messages a second here, the generator being on the same machine."
@@ -290,6 +314,7 @@ def machine():
         "kernel": platform.release(),
         "load": os.getloadavg()[0],
         "haproxy": version(["haproxy", "-v"], r"version (\S+)"),
+        "nginx": version(["sh", "-c", "nginx -v 2>&1"], r"nginx/(\S+)"),
         "socat": version(["socat", "-V"], r"socat version (\S+)"),
         "cc": version(["cc", "-dumpfullversion"], r"(\S+)"),
     }
@@ -310,7 +335,7 @@ def markdown(reports, facts, command, rounds):
         "```",
         "",
         f"on {facts['cores']} cores ({facts['processor']}), Linux {facts['kernel']}, load average {facts['load']:.1f} at the start; "
-        + "; ".join(f"{name} {facts[name] or 'missing'}" for name in ("haproxy", "socat", "cc"))
+        + "; ".join(f"{name} {facts[name] or 'missing'}" for name in ("haproxy", "nginx", "socat", "cc"))
         + f". {rounds} round{'s' * (rounds > 1)} (at most {min(s.most_rounds for s in SUITES.values())} for idle and stalled); median (lowest..highest).",
     ]
     for report in reports:

@@ -7,6 +7,7 @@
 
 #include "basics.h"
 #include "bulk.h"
+#include "http.h"
 #include "json.h"
 #include "options.h"
 #include "pairs.h"
@@ -64,6 +65,7 @@ void turn(int wait_milliseconds) {
         case kind_stuck_writer: write_event(endpoint); break;
         case kind_reader: read_event(endpoint); break;
         case kind_json: json_event(endpoint); break;
+        case kind_http: http_event(endpoint); break;
         }
     }
 }

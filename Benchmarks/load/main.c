@@ -21,6 +21,7 @@
 
 #include "basics.h"
 #include "bulk.h"
+#include "http.h"
 #include "idle.h"
 #include "json.h"
 #include "loop.h"
@@ -46,6 +47,7 @@ int main(int count, char **words) {
     if (!strcmp(option.suite, "tunnel-pingpong") || !strcmp(option.suite, "tunnel-input")) run_pingpong();
     else if (!strcmp(option.suite, "tunnel-bulk")) run_bulk();
     else if (!strcmp(option.suite, "json-unicast") || !strcmp(option.suite, "json-fanin")) run_json();
+    else if (!strcmp(option.suite, "http-list")) run_http();
     else if (!strcmp(option.suite, "idle")) run_idle();
     else if (!strcmp(option.suite, "stalled")) run_stalled();
     else fail("unknown subcommand %s\n%s", option.suite, usage);

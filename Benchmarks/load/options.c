@@ -13,7 +13,7 @@ struct options option = {
 };
 
 const char usage[] =
-    "usage: load tunnel-pingpong|tunnel-input|tunnel-bulk|json-unicast|json-fanin|idle|stalled [option value]...\n"
+    "usage: load tunnel-pingpong|tunnel-input|tunnel-bulk|json-unicast|json-fanin|http-list|idle|stalled [option value]...\n"
     "  --port P          where the relay listens on 127.0.0.1 (not in raw mode)\n"
     "  --mode M          tunnel: open pairs by rendezvous; raw: be the backend of a plain forwarder  [tunnel]\n"
     "  --compression C   whose netplay headers offer it: both, host            [both]\n"
@@ -24,7 +24,7 @@ const char usage[] =
     "  --seconds T       run for a time instead of a number (tunnel-pingpong, json-unicast)\n"
     "  --warmup N        messages (idle: pairs) before \"ready\"               [2000]\n"
     "  --bytes N         bytes to push (tunnel-bulk, stalled)                 [256 MiB]\n"
-    "  --clients N       clients of json-unicast                              [64]\n"
+    "  --clients N       clients of json-unicast, http-list                   [64]\n"
     "  --senders N       senders of json-fanin                                [32]\n"
     "  --window N        unacknowledged messages of a sender (json-fanin)     [8]\n"
     "  --max-seconds T   give up when the measured phase takes longer         [60]\n";

@@ -10,7 +10,8 @@ func fuzzLobbyForm(_ bytes: [UInt8]) {
     var lobby = Lobby(configuration: configuration)
     let (now, date) = (Instant.zero + .seconds(1), Timestamp(seconds: 1_893_456_000))
     let caller = IPAddress(ipv4: 0xC000_0207)
-    guard let proposal = try? lobby.begin(announcement, from: caller, country: "at", at: now, date: date) else { return }
+    let taken = try? lobby.begin(announcement, from: caller, country: "at", at: now, date: date)
+    guard let proposal = taken else { return }
     lobby.finish(proposal, at: now)
     precondition(lobby.rooms(at: now) == [proposal.room] && proposal.room.id == 1)
     // One line for each key, and nothing that could pass for another one.

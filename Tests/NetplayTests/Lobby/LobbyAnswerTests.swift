@@ -104,12 +104,14 @@ import Testing
         struct Element: Decodable {
             var fields: Fields
             struct Fields: Decodable {
-                var game_name: String
+                var gameName: String
                 var username: String
             }
         }
-        let list = try JSONDecoder().decode([Element].self, from: Data(text.utf8))
-        #expect(list.first?.fields.game_name == name)
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let list = try decoder.decode([Element].self, from: Data(text.utf8))
+        #expect(list.first?.fields.gameName == name)
         #expect(list.first?.fields.username == #""\<>&"#)
     }
 }
