@@ -52,6 +52,8 @@ struct RoomsResponse: ResponseCodable, Equatable {
     struct Room: Codable, Equatable {
         var `protocol`: String
         var id: String
+        /// How its data travels, where the protocol has several ways.
+        var mode: String?
         var peers: [PeerSnapshot]
     }
 
@@ -59,7 +61,9 @@ struct RoomsResponse: ResponseCodable, Equatable {
 
     init(_ overview: Overview) async throws {
         for relay in overview.relays {
-            rooms += try await relay.rooms().map { Room(protocol: relay.name, id: $0.id, peers: $0.peers) }
+            rooms += try await relay.rooms().map {
+                Room(protocol: relay.name, id: $0.id, mode: $0.mode, peers: $0.peers)
+            }
         }
     }
 }
