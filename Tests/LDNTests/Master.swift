@@ -16,6 +16,7 @@ final class Master {
     }
 
     var engine: LDNEngine { harness.engine }
+    var rooms: [RoomSnapshot] { harness.engine.rooms(at: harness.now) }
     var events: [String] { harness.events.map(\.name) }
     var probes: [PeerID: Endpoint] { harness.probes }
     var paused: Set<PeerID> { harness.paused }
