@@ -43,12 +43,17 @@ public protocol StreamEngine: SendableMetatype {
     /// How many rooms keep a draining server alive.
     var roomCount: Int { get }
 
+    /// How many messages were not acted upon, by a word for the reason; those whose senders are told are events instead.
+    var droppedMessages: [(reason: String, count: UInt64)] { get }
+
     /// A copy of what is going on, for people to look at.
     func rooms(at now: Instant) -> [RoomSnapshot]
 }
 
 extension StreamEngine {
     public mutating func words(for refusal: Admission.Refusal) -> ByteBuffer? { nil }
+
+    public var droppedMessages: [(reason: String, count: UInt64)] { [] }
 
     public mutating func probed(_ peer: PeerID, isReachable: Bool, at now: Instant, into out: inout Outbox) {}
 }

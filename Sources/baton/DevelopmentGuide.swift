@@ -9,6 +9,8 @@ enum DevelopmentGuide {
             return "bash -c \"(\(hello)) 3<>/dev/tcp/\(address.address)/\(address.port)\""
         case "netplay":
             return "scripts/interop/retroarch \(address)"
+        case "ldn":
+            return "python3 scripts/interop/ldn-peers/ldn_client.py \(address)"
         case "admin":
             return "curl http://\(address)/api/v1/status"
         default:

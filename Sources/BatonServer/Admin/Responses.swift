@@ -18,6 +18,8 @@ struct StatusResponse: ResponseCodable, Equatable {
         var closed: [String: UInt64]
         /// By reason.
         var refused: [String: UInt64]
+        /// By reason.
+        var dropped: [String: UInt64]
         /// By event.
         var events: [String: UInt64]
     }
@@ -41,6 +43,7 @@ struct StatusResponse: ResponseCodable, Equatable {
                 bytesReceived: status.counters.bytesReceived, bytesRelayed: status.counters.bytesRelayed,
                 messagesRelayed: status.counters.messagesRelayed, bytesAnswered: status.counters.bytesAnswered,
                 closed: status.counters.closed.counts, refused: status.counters.refused.counts,
+                dropped: status.counters.dropped.counts,
                 events: status.counters.events.counts
             )
         }

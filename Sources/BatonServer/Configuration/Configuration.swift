@@ -1,4 +1,5 @@
 package import JSONRelay
+package import LDN
 package import Netplay
 package import RelayCore
 
@@ -11,6 +12,7 @@ package struct Configuration: Sendable, Equatable {
     package var bans: [Ban] = []
     package var json: JSON?
     package var netplay: Netplay?
+    package var ldn: LDN?
     package var admin: Admin?
     /// What looked odd while reading, but is no error: to be logged.
     package var warnings: [ConfigurationError.Diagnostic] = []
@@ -22,6 +24,7 @@ package struct Configuration: Sendable, Equatable {
         var configuration = Configuration()
         configuration.json = JSON()
         configuration.netplay = Netplay()
+        configuration.ldn = LDN()
         configuration.admin = Admin()
         return configuration
     }
@@ -65,6 +68,21 @@ package struct Configuration: Sendable, Equatable {
         /// TCP_USER_TIMEOUT.
         package var userTimeout = Duration.seconds(120)
         package var tunnel = NetplayConfiguration()
+
+        package init() {}
+    }
+
+    /// The LDN master's listeners.
+    package struct LDN: Sendable, Equatable {
+        package var listen = Endpoint.everywhere(port: 30456)
+        /// Proxies that are trusted to say, by the PROXY protocol, whom they connect for.
+        package var proxyProtocolFrom: [IPPrefix] = []
+        /// How much may wait for one slow player before it is disconnected.
+        package var queueBytes = 512 << 10
+        package var queueFrames = 4096
+        /// TCP_USER_TIMEOUT.
+        package var userTimeout = Duration.seconds(30)
+        package var master = LDNConfiguration()
 
         package init() {}
     }

@@ -25,6 +25,7 @@ extension Configuration {
         var configuration = complete
         configuration.json?.listen = [.loopback(port: 5300)]
         configuration.netplay?.listen = [.loopback(port: 55435)]
+        configuration.ldn?.listen = [.loopback(port: 30456)]
         configuration.admin?.listen = [.loopback(port: 9550)]
         let nothing = YAMLDocument(root: YAMLNode(.null, at: .wholeFile), problems: [])
         return try read(nothing, into: configuration, file: "--dev", environment: environment)

@@ -13,8 +13,8 @@ extension Configuration {
     }
 
     private var protocolMissing: Complaint? {
-        guard json == nil, netplay == nil else { return nil }
-        return Complaint(paths: [""], message: "no protocol is enabled: add a section 'json:' or 'netplay:'")
+        guard json == nil, netplay == nil, ldn == nil else { return nil }
+        return Complaint(paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:' or 'ldn:'")
     }
 
     private var doubledListeners: [Complaint] {
@@ -41,7 +41,9 @@ extension Configuration {
     }
 
     private var listeners: [(path: String, endpoint: Endpoint)] {
-        let sections = [("json", json?.listen), ("netplay", netplay?.listen), ("admin", admin?.listen)]
+        let sections = [
+            ("json", json?.listen), ("netplay", netplay?.listen), ("ldn", ldn?.listen), ("admin", admin?.listen),
+        ]
         return sections.flatMap { name, endpoints in
             (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }
         }

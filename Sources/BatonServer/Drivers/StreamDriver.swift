@@ -11,7 +11,7 @@ final class StreamDriver {
     private let desk: AdmissionDesk
     private let log: ListenerLog
     private(set) var engine: any StreamEngine
-    private(set) var counters = StreamCounters()
+    private var counters = StreamCounters()
     private var outbox = Outbox()
     private var isDrainingOutbox = false
     /// Sockets that are not closed yet, those the engine has parted from included.
@@ -116,6 +116,13 @@ final class StreamDriver {
     // MARK: What an operator wants
 
     var peerCount: Int { connections.count }
+
+    /// All counters, those the engine keeps included.
+    var allCounters: StreamCounters {
+        var all = counters
+        all.dropped = Tally(engine.droppedMessages.map { ($0.reason, $0.count) })
+        return all
+    }
 
     var queuedBytes: Int { connections.all.reduce(0) { $0 + $1.queuedBytes } }
 

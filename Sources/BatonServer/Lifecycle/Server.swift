@@ -51,6 +51,7 @@ package struct Server: Sendable {
         let services: [(any Relay)?] = try await [
             JSONService(configuration, context: context),
             NetplayService(configuration, context: context),
+            LDNService(configuration, context: context),
         ]
         let relays = services.compactMap { $0 }
         let (logger, logLevel) = (logger, logLevel)

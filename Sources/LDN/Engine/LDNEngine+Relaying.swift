@@ -45,12 +45,13 @@ public struct DroppedPackets: Sendable, Equatable {
     /// Game data for an address that nobody has.
     public var noReceiver: UInt64 = 0
 
-    /// All of them with the word for the reason.
+    /// Those that there were, with the word for the reason.
     public var byReason: [(reason: String, count: UInt64)] {
-        [
+        let all: [(reason: String, count: UInt64)] = [
             ("unknown_type", unknownType), ("too_short", tooShort), ("unexpected", unexpected), ("not_host", notHost),
             ("advertise_data_too_long", advertiseDataTooLong), ("not_relayed", notRelayed), ("spoofed", spoofed),
             ("no_receiver", noReceiver),
         ]
+        return all.filter { $0.count > 0 }
     }
 }

@@ -123,6 +123,8 @@ public struct LDNEngine: StreamEngine {
 
     public var roomCount: Int { networks.count }
 
+    public var droppedMessages: [(reason: String, count: UInt64)] { dropped.byReason }
+
     public func rooms(at now: Instant) -> [RoomSnapshot] {
         networks.all.map { id, network in
             let peers = network.members.compactMap { member -> PeerSnapshot? in

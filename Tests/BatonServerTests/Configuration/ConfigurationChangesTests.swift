@@ -34,12 +34,13 @@ import Testing
         let restart: Set = [
             "json", "json.listen", "json.proxy_protocol_from", "json.queue_bytes", "json.queue_frames",
             "json.user_timeout", "netplay", "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout",
+            "ldn", "ldn.listen", "ldn.proxy_protocol_from", "ldn.queue_bytes", "ldn.queue_frames", "ldn.user_timeout",
             "admin", "admin.listen", "admin.token", "admin.token_file",
         ]
         let recorded = SettingRecorder(.complete).settings
         #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)
         let new = try configuration(
-            "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1}\nadmin:\nlog: {level: debug}\nlimits: {connections: 1}\n"
+            "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1}\nldn: {max_networks: 1}\nadmin:\nlog: {level: debug}\nlimits: {connections: 1}\n"
                 + "drain_timeout: 1s\nbans: [{address: 1.1.1.1}]\n")
         #expect(new.changesNeedingRestart(from: .complete) == [])
     }

@@ -45,7 +45,7 @@ import Testing
         ),
         (
             "json:\nlobby:\n",
-            "baton.yaml:2:1: unknown key 'lobby'; it takes log, drain_timeout, limits, bans, json, netplay, admin"
+            "baton.yaml:2:1: unknown key 'lobby'; it takes log, drain_timeout, limits, bans, json, netplay, ldn, admin"
         ),
         ("json: 5", "baton.yaml:1:7: json: a single value is not a mapping of keys to values"),
         ("json:\n- a", "baton.yaml:2:1: json: a list is not a mapping of keys to values"),
@@ -88,9 +88,9 @@ import Testing
         ("json:\n? [a]\n: b\n", "baton.yaml:2:3: a key must be a plain word"),
         ("json:\nlog: {level: debug}\njson:\n", "baton.yaml:3:1: 'json' is there twice, also on line 1"),
         ("json:\n---\njson:\n", "baton.yaml:2:1: a second document starts here; one is allowed"),
-        ("", "baton.yaml: no protocol is enabled: add a section 'json:' or 'netplay:'"),
-        ("# nothing\n", "baton.yaml: no protocol is enabled: add a section 'json:' or 'netplay:'"),
-        ("admin:\n", "baton.yaml: no protocol is enabled: add a section 'json:' or 'netplay:'"),
+        ("", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:' or 'ldn:'"),
+        ("# nothing\n", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:' or 'ldn:'"),
+        ("admin:\n", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:' or 'ldn:'"),
     ])
     func oneMistake(yaml: String, expected: String) {
         #expect(diagnostics(of: yaml) == [expected])
@@ -150,7 +150,7 @@ import Testing
         #expect(message("/") == "/: Is a directory")
         #expect(message("/dev/zero") == "/dev/zero: is larger than 1MiB")
         try withFile(holding: "") { path in
-            #expect(message(path) == "\(path): no protocol is enabled: add a section 'json:' or 'netplay:'")
+            #expect(message(path) == "\(path): no protocol is enabled: add a section 'json:', 'netplay:' or 'ldn:'")
         }
     }
 }

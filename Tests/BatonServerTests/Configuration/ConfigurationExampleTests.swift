@@ -24,7 +24,8 @@ import Testing
         for (above, line) in zip(lines, lines.dropFirst()) {
             let isIndented = line.hasPrefix("  ")
             let text = line.drop { $0 == " " || $0 == "#" }
-            guard let colon = text.firstIndex(of: ":"), text[..<colon].allSatisfy({ $0.isLowercase || $0 == "_" }),
+            guard let colon = text.firstIndex(of: ":"),
+                text[..<colon].allSatisfy({ $0.isLowercase || $0.isNumber || $0 == "_" }),
                 above.drop(while: { $0 == " " }).hasPrefix("# ")
             else { continue }
             let key = String(text[..<colon])

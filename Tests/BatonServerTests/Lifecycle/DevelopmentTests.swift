@@ -7,7 +7,7 @@ extension LifecycleTests {
     @Suite struct Development {
         private static let freePorts = [
             "BATON_JSON__LISTEN": "127.0.0.1:0", "BATON_NETPLAY__LISTEN": "127.0.0.1:0",
-            "BATON_ADMIN__LISTEN": "127.0.0.1:0",
+            "BATON_LDN__LISTEN": "127.0.0.1:0", "BATON_ADMIN__LISTEN": "127.0.0.1:0",
         ]
 
         /// Starts `serve --dev` and stops it when all listeners are there.
@@ -17,7 +17,7 @@ extension LifecycleTests {
                     arguments: ["serve", "--dev"], environment: Self.freePorts, directory: directory)
                 defer { process.send(SIGKILL) }
                 let server = RunningServer(process: process, configuration: directory)
-                for name in ["json", "netplay", "admin"] { _ = try await server.address(of: name) }
+                for name in ["json", "netplay", "ldn", "admin"] { _ = try await server.address(of: name) }
                 try await body(server)
                 process.send(SIGINT)
                 let exit = try await process.exit()
@@ -31,18 +31,18 @@ extension LifecycleTests {
                 try await host.join().play()
                 _ = try await JSONClient.named("a", at: try await server.address(of: "json"))
                 #expect(try await server.admin().get("/livez").status == 200)
-                for name in ["json", "netplay", "admin"] {
+                for name in ["json", "netplay", "ldn", "admin"] {
                     let line = try await command(for: name, of: server)
                     #expect(line.split(separator: " ").count > 2)
                 }
-                #expect(server.process.output.all.count == 3)
+                #expect(server.process.output.all.count == 4)
             }
         }
 
         /// A command that names port 0 tries nothing.
         @Test func commandsNameThePortsInUse() async throws {
             try await develop { server in
-                for name in ["json", "netplay", "admin"] {
+                for name in ["json", "netplay", "ldn", "admin"] {
                     let port = try #require(try await server.address(of: name).port)
                     let line = try await command(for: name, of: server)
                     #expect(line.contains("\(port)"), "\(line)")

@@ -24,6 +24,13 @@ extension Configuration: SettingSection {
             Setting("netplay", "The netplay tunnel. Leave the section out to turn it off.", needsRestart: true)
         )
         walker.optionalSection(
+            &ldn,
+            Setting(
+                "ldn",
+                "The LDN master, for local wireless play of emulators and consoles. Leave the section out to turn it off.",
+                needsRestart: true)
+        )
+        walker.optionalSection(
             &admin,
             Setting(
                 "admin",
