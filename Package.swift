@@ -52,7 +52,8 @@ let package = Package(
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LDN", "Netplay", "CLinuxNet", "CMaxMindDB", nioConcurrency, nioCore, nioPosix,
+                "RelayCore", "JSONRelay", "LDN", "Netplay", "CLinuxNet", "CMaxMindDB", nioConcurrency, nioCore,
+                nioPosix,
                 logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),

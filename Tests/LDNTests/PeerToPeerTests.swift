@@ -17,7 +17,7 @@ struct PeerToPeerTests {
         master.answerProbe(of: peer, isReachable: true)
         #expect(!master.paused.contains(peer))
         let packets = master.heard(peer)
-        #expect(packets.map(\.word) == ["ExternalProxyToken 10.114.0.1", "ExternalProxy", "Connected host"])
+        try #require(packets.map(\.word) == ["ExternalProxyToken 10.114.0.1", "ExternalProxy", "Connected host"])
         guard case .externalProxyToken(let token) = packets[0], case .externalProxy(let config) = packets[1] else {
             return
         }

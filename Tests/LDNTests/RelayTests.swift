@@ -106,7 +106,7 @@ struct RelayTests {
         let received = ByteBuffer(bytes: try PacketVector.bytes(of: "proxydata-udp-broadcast"))
         var out = Outbox()
         engine.receive(received, from: host, at: .zero, into: &out)
-        #expect(out.count == 2)
+        try #require(out.count == 2)
         for index in 0..<out.count {
             guard case .forward(let bytes, to: _) = out[index] else {
                 Issue.record("not forwarded")
@@ -118,6 +118,7 @@ struct RelayTests {
         out.removeAll()
         let incomplete = ByteBuffer(bytes: try PacketVector.bytes(of: "proxydata-udp-legacy-broadcast"))
         engine.receive(incomplete, from: a, at: .zero, into: &out)
+        try #require(out.count == 2)
         guard case .forward(let first, to: _) = out[0], case .forward(let second, to: _) = out[1] else {
             Issue.record("not forwarded")
             return

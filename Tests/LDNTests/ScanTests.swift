@@ -185,7 +185,7 @@ struct ScanTests {
         var random = RandomSource.seeded(3)
         var index = ScanIndex()
         var networks: [Network] = []
-        for step in 0..<3000 {
+        for step in 0..<1000 {
             switch Int.random(in: 0..<4, using: &random) {
             case 0,
                 1 where networks.count < 40:
