@@ -41,10 +41,14 @@ def handshake_and_identity(master):
         first.send(initialize())
         assert first.hears_nothing(), "a second Initialize is not answered"
         first.close()
-        time.sleep(0.2)
-        with Client(master).hello(first.identity) as again:
-            assert again.mac == first.mac, "who returns keeps its MAC address"
-            assert again.identity[:16] != first.identity[:16]
+        # The master may not have seen the end yet, and gives nobody an address that is in use.
+        for _ in range(50):
+            with Client(master).hello(first.identity) as again:
+                if again.mac == first.mac:
+                    assert again.identity[:16] != first.identity[:16]
+                    return
+            time.sleep(0.1)
+        raise AssertionError("who returns keeps its MAC address")
 
 
 @scenario
@@ -160,7 +164,7 @@ def strangers_hear_nothing(master):
         a.send(datagram(BROADCAST, b"mine"))
         a.expect(PROXY_DATA)
         stranger.send(datagram(BROADCAST, b"from nowhere"))
-        assert b.hears_nothing() and a.hears_nothing() and stranger.hears_nothing()
+        assert stranger.hears_nothing() and b.hears_nothing() and a.hears_nothing()
 
 
 @scenario
@@ -178,8 +182,8 @@ def policy_and_advertising(master):
         late.send(connect(network.session))
         assert late.error() == 8, "and closed"
         host.send(packet(SET_ACCEPT_POLICY, b"\2"))
-        assert len(late.scan(title=title)) == 1
         guest.sync()
+        assert len(late.scan(title=title)) == 1
         guest.send(packet(SET_ACCEPT_POLICY, b"\1"), packet(SET_ADVERTISE_DATA, b"not mine"))
         assert guest.hears_nothing()
         host.sync()
@@ -277,7 +281,8 @@ def peer_to_peer(master):
                 connection.settimeout(5)
                 contacts.append(connection.recv(100))
 
-        threading.Thread(target=serve, daemon=True).start()
+        serving = threading.Thread(target=serve, daemon=True)
+        serving.start()
         port = proxy.getsockname()[1]
         with Client(master).hello() as host, Client(master).hello() as guest:
             host.send(create(title=next(TITLES), external=port, internal=39991, private="192.168.1.20"))
@@ -302,6 +307,7 @@ def peer_to_peer(master):
             host.send(state(player(3), connected=True), state(player(3)))
             guest.expect(DISCONNECT)
             assert host.sync().names == ["host"]
+    serving.join(5)
     assert contacts == [b""], "the master's look says nothing"
 
 
@@ -356,19 +362,28 @@ def slow_player(master):
         lazy.join(network)
         quick.join(network)
         host.sync(), host.sync()
-        data = bytes(1400)
-        for number in range(12_000):
-            host.send(datagram(BROADCAST, data))
-            if host.receive()[0] == SYNC_NETWORK:
-                host.receive()
-                break
-        else:
-            raise AssertionError("the slow player was never parted from")
-        received = 0
-        quick.socket.settimeout(2)
-        while received <= number:
-            if quick.receive()[0] == PROXY_DATA:
-                received += 1
+        received = []
+
+        def read():
+            while not received or received[-1] != b"the end":
+                kind, payload = quick.receive()
+                if kind == PROXY_DATA:
+                    received.append(payload[20:])
+
+        reading = threading.Thread(target=read, daemon=True)
+        reading.start()
+        sent, is_parted = 0, False
+        while not is_parted:
+            assert sent < 20_000, "the slow player was never parted from"
+            host.send(datagram(BROADCAST, struct.pack("<I", sent).ljust(1400)))
+            sent += 1
+            kind = None
+            while kind != PROXY_DATA:
+                kind, payload = host.receive()
+                is_parted |= kind == SYNC_NETWORK and len(NetworkInfo(payload).names) == 2
+        host.send(datagram(BROADCAST, b"the end"))
+        reading.join(10)
+        assert [struct.unpack_from("<I", data)[0] for data in received[:-1]] == list(range(sent)), "all of it, in order"
 
 
 @scenario
@@ -384,6 +399,7 @@ def pings_of_clients(master):
 @slow
 def pings_of_the_master(master):
     with Client(master, timeout=15).hello() as client, Client(master, timeout=30).hello() as silent:
+        client.answers_pings = silent.answers_pings = False
         for number in range(3):
             payload = client.expect(PING)
             assert payload == bytes([0, number])

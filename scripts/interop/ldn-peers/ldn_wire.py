@@ -130,6 +130,7 @@ class Client:
         self.socket = socket.create_connection(address, timeout=timeout, source_address=source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
+        self.answers_pings = True
         self.identity = None
         self.network = None
 
@@ -137,7 +138,17 @@ class Client:
         self.socket.sendall(b"".join(packets))
 
     def receive(self):
-        """The next packet: its type and payload. ConnectionError when the server has hung up."""
+        """The next packet: its type and payload. ConnectionError when the server has hung up.
+
+        Pings of the server are answered and not shown, as clients do it, unless `answers_pings` is off.
+        """
+        while True:
+            kind, payload = self._receive()
+            if not (self.answers_pings and kind == PING and payload[0] == 0):
+                return kind, payload
+            self.send(packet(PING, payload))
+
+    def _receive(self):
         while len(self.buffer) < 12 or len(self.buffer) < 12 + struct.unpack_from("<i", self.buffer, 8)[0]:
             data = self.socket.recv(65536)
             if not data:
