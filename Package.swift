@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "RelayCore", targets: ["RelayCore"]),
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
+        .library(name: "SOE", targets: ["SOE"]),
         .library(name: "BatonServer", targets: ["BatonServer"]),
         .library(name: "RelayTesting", targets: ["RelayTesting"]),
     ],
@@ -48,6 +49,13 @@ let package = Package(
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
         .target(
+            name: "SOE",
+            dependencies: [
+                "RelayCore", "CZlib", nioCore, .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "BatonServer",
             dependencies: [
                 "RelayCore", "JSONRelay", "Netplay", "CLinuxNet", "CMaxMindDB", nioConcurrency, nioCore, nioPosix,
@@ -71,7 +79,7 @@ let package = Package(
         ),
         .target(name: "RelayTesting", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
-            name: "FuzzTargets", dependencies: ["JSONRelay", "Netplay", "RelayCore", "RelayTesting", nioCore],
+            name: "FuzzTargets", dependencies: ["JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", nioCore],
             path: "Fuzz/Targets", swiftSettings: strict
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RelayTesting"], swiftSettings: strict),
@@ -79,6 +87,7 @@ let package = Package(
         .testTarget(
             name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(name: "NetplayTests", dependencies: ["Netplay", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(name: "SOETests", dependencies: ["SOE", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
             dependencies: [
