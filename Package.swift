@@ -77,7 +77,11 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .target(name: "RelayTesting", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(
+            name: "RelayTesting",
+            dependencies: ["RelayCore", nioCore, .product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: strict
+        ),
         .target(
             name: "FuzzTargets", dependencies: ["JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", nioCore],
             path: "Fuzz/Targets", swiftSettings: strict

@@ -14,10 +14,17 @@ public struct SeededCRC: Hashable, Sendable {
     /// `nil` for a length that does not exist.
     public init?(seed: UInt32, length: Int) {
         guard (0...4).contains(length) else { return nil }
+        self.init(seed: seed, checkedLength: length)
+    }
+
+    private init(seed: UInt32, checkedLength: Int) {
         self.seed = seed
-        self.length = length
+        length = checkedLength
         seeded = withUnsafeBytes(of: seed.littleEndian) { CRC32.update(CRC32.start, $0) }
     }
+
+    /// No trailer.
+    static let none = SeededCRC(seed: 0, checkedLength: 0)
 
     /// All 32 bits.
     public func value(of bytes: UnsafeRawBufferPointer) -> UInt32 {
