@@ -40,8 +40,8 @@ extension SOESession {
     ) {
         let tells = isOpen && !byPeer && tellsPeer
         if tells {
-            // The peer must not think that what it sent was lost.
-            sendDatagrams(at: now, acknowledgesAll: true, into: &out)
+            // The peer must not think that what it sent was lost, unless it was nothing one could use.
+            if reason != .corruptPacket { sendDatagrams(at: now, acknowledgesAll: true, into: &out) }
             sayFarewell(reason, into: &out)
         }
         let undelivered = early.count + channels.reduce(0) { $0 + $1.sender.outstandingMessages }
