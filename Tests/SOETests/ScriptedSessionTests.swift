@@ -70,8 +70,9 @@ struct ScriptedSessionTests {
                 player.deliverSequencesBeforeWrap()
                 continue
             }
-            let happened = try player.play(step)
             let expected = results.compactMap(player.expectation)
+            // How often to say that all has arrived is everybody's own choice; ours may say so earlier as well.
+            let happened = try player.play(step).filter { !$0.hasPrefix("out 0015") || expected.contains($0) }
             // Whether a message is delivered before or after a datagram is sent is nobody's concern.
             for isOut in [true, false] {
                 #expect(
