@@ -92,20 +92,32 @@ extension SOESession {
                 writeAcknowledgements(of: index, at: now, &writer, into: &out)
             }
         }
-        for index in channels.indices {
-            while let packet = channels[index].sender.next(at: now, over: &path) {
-                let count = 4 + packet.count
-                writer.begin(count, coding: coding, zlib: zlib, to: remote, &out)
-                let code = OpCode.code(packet.isFragment ? .fragment0 : .reliableData0, index)
-                out.bytes.writeInteger(UInt32(code) << 16 | UInt32(packet.sequence))
-                channels[index].sender.store.copy(packet.start, packet.count, into: &out.bytes)
-            }
-        }
+        writeReliable(at: now, &writer, into: &out)
         if !loose.isEmpty { writeLoose(&writer, into: &out) }
         writeStatus(at: now, &writer, into: &out)
         writer.finish(coding: coding, zlib: zlib, to: remote, &out)
         note(writer.finished, writer.finishedBytes)
         if counted.datagramsSent != before { lastSent = now }
+    }
+
+    /// The channels take turns, packet by packet: they share one window, and none may starve.
+    private mutating func writeReliable(
+        at now: Int64, _ writer: inout DatagramWriter, into out: inout DatagramOutbox
+    ) {
+        var refusals = 0
+        while refusals < channels.count {
+            let index = nextChannel < channels.count ? nextChannel : 0
+            nextChannel = index + 1
+            guard let packet = channels[index].sender.next(at: now, over: &path) else {
+                refusals += 1
+                continue
+            }
+            refusals = 0
+            writer.begin(4 + packet.count, coding: coding, zlib: zlib, to: remote, &out)
+            let code = OpCode.code(packet.isFragment ? .fragment0 : .reliableData0, index)
+            out.bytes.writeInteger(UInt32(code) << 16 | UInt32(packet.sequence))
+            channels[index].sender.store.copy(packet.start, packet.count, into: &out.bytes)
+        }
     }
 
     mutating func note(_ datagrams: Int, _ bytes: Int) {

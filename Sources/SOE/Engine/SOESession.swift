@@ -57,6 +57,8 @@ public struct SOESession {
 
     /// As many of the four as have been used.
     var channels: [ReliableChannel] = []
+    /// Whose turn it is to send.
+    var nextChannel = 0
     var path = SendPath()
     /// Messages taken while negotiating.
     var early = Deque<(message: ByteBuffer, channel: SOEChannel)>()
