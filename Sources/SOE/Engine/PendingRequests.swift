@@ -48,7 +48,8 @@ struct PendingRequests {
     }
 
     mutating func take(_ endpoint: Endpoint) -> Pending? {
-        requests.removeValue(forKey: endpoint)
+        defer { if requests.isEmpty { turns.removeAll() } }
+        return requests.removeValue(forKey: endpoint)
     }
 
     mutating func expire(at now: Int64) {

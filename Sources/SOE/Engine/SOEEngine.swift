@@ -213,6 +213,8 @@ public struct SOEEngine {
     }
 
     private mutating func advance(_ slot: Slot, to now: Instant, into out: inout DatagramOutbox) {
+        // It may have been removed since its turn was noted.
+        guard table[slot.session.id] === slot else { return }
         slot.session.advance(to: now, into: &out)
         noteEnd(of: slot)
         if slot.session.isFinished {

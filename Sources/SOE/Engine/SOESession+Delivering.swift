@@ -29,7 +29,8 @@ extension SOESession {
     private mutating func deliverUnits(
         _ body: ByteBuffer, isFragment: Bool, on index: Int, into out: inout DatagramOutbox
     ) throws(ChannelFault) {
-        let limit = parameters.maxMessage
+        // The message may have a zero, or the frame of a bundle, in front of it.
+        let limit = longestMessage + 16
         guard let unit = try channels[index].receiver.assemble(body, isFragment: isFragment, limit: limit) else {
             return
         }

@@ -86,7 +86,7 @@ extension SOESession {
     /// Takes a second answer: usually the same, come twice. One with another seed is from a server that has forgotten the
     /// first, and counts as long as nothing was heard under it.
     mutating func adopt(_ repeated: SessionResponse) {
-        guard repeated.sessionID == wireID, !hasHeard, repeated.crcSeed != response.crcSeed,
+        guard repeated.sessionID == wireID, firstHeard == nil, repeated.crcSeed != response.crcSeed,
             repeated.crcLength == response.crcLength, repeated.firstPass == response.firstPass,
             repeated.secondPass == response.secondPass, repeated.udpLength == response.udpLength,
             let coding = try? PacketCoding(response: repeated, dialect: parameters.dialect)

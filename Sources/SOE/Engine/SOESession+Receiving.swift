@@ -33,7 +33,7 @@ extension SOESession {
             let opened = try coding.open(datagram, zlib: zlib)
             lastReceived = now
             inputAt = inputAt ?? now
-            hasHeard = true
+            firstHeard = firstHeard ?? now
             remapping = nil
             switch opened {
             case .packet(let code, let body):
@@ -107,7 +107,7 @@ extension SOESession {
         switch code {
         case .sessionRequest:
             guard role == .server, let request = try? SessionRequest.decode(from: &body),
-                request.sessionID == wireID
+                request.sessionID == wireID, !isPastRepeating(at: now)
             else { return .dropped }
             // The first answer was lost.
             respond(into: &out)
@@ -120,11 +120,20 @@ extension SOESession {
             guard let request = try? NetStatusRequest.decode(from: &body) else { return .dropped }
             netStatusAsked = request
             inputAt = inputAt ?? now
+        case .netStatusResponse:
+            guard let answer = try? NetStatusResponse.decode(from: &body) else { return .dropped }
+            netStatus = answer
         default:
             // What keeps a NAT open, asks for a server's status, or is for the engine.
             break
         }
         return .accepted
+    }
+
+    /// Whether a request with this session's id can no more be one that was repeated for want of an answer. Then it is that
+    /// of another session: some clients choose the same id each time they start.
+    private func isPastRepeating(at now: Int64) -> Bool {
+        firstHeard.map { now - $0 > SessionTiming.repeatedRequest } ?? false
     }
 
     /// What a packet says whose CRC was right.
@@ -153,8 +162,9 @@ extension SOESession {
         case .disconnect:
             handle(try Disconnect.decode(from: &body), at: now, into: &out)
         case .netStatusRequest:
-            netStatusAsked = try NetStatusRequest.decode(from: &body)
             repeatsAcknowledgements = true
+            // Some are short: nothing hangs on them.
+            netStatusAsked = try? NetStatusRequest.decode(from: &body)
         case .ordered, .orderedUnbuffered:
             guard let stamp = body.readInteger(as: UInt16.self) else { throw .truncated }
             receiveOrdered(stamp, body, on: code == .ordered ? .ordered : .orderedUnbuffered, into: &out)
@@ -168,7 +178,9 @@ extension SOESession {
             data.writeInteger(UInt8(0))
             data.writeImmutableBuffer(body)
             deliver(data, on: .unreliable, into: &out)
-        case .netStatusResponse, .big:
+        case .netStatusResponse:
+            netStatus = try? NetStatusResponse.decode(from: &body)
+        case .big:
             break
         case .sessionRequest, .sessionResponse, .portAlive, .unknownSender, .remapConnection, .unassigned1F,
             .serverStatus:

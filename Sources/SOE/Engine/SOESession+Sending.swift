@@ -12,7 +12,7 @@ extension SOESession {
     ///
     /// Unreliable messages that do not fit into a datagram, or are empty, travel on `reliable0`.
     public mutating func enqueue(_ message: ByteBuffer, on channel: SOEChannel, at now: Instant) -> EnqueueResult {
-        guard message.readableBytes <= parameters.maxMessage else { return .tooLong }
+        guard message.readableBytes <= longestMessage else { return .tooLong }
         switch phase {
         case .negotiating:
             guard channel.isReliable else { return .closed }

@@ -81,8 +81,8 @@ extension SOESession {
             trim()
         }
         if now >= greetingAt {
-            wantsHeartbeat = true
-            greetingAt = hasHeard ? SessionTiming.never : now + SessionTiming.greetingInterval
+            wantsHeartbeat = wantsHeartbeat || firstHeard == nil
+            greetingAt = firstHeard == nil ? now + SessionTiming.greetingInterval : SessionTiming.never
         }
         if now >= netStatusAt {
             wantsNetStatus = true

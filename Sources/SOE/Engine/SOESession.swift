@@ -81,8 +81,8 @@ public struct SOESession {
     var openedAt: Int64
     var lastSent: Int64
     var lastReceived: Int64
-    /// Whether a packet with this session's CRC has ever come.
-    var hasHeard = false
+    /// When the first packet with this session's CRC came.
+    var firstHeard: Int64?
     /// Something came in since the last `advance`; when.
     var inputAt: Int64?
     var wantsHeartbeat = false
@@ -94,6 +94,8 @@ public struct SOESession {
     var netStatusAsked: NetStatusRequest?
     var wantsNetStatus = false
     var remapping: Remapping?
+    /// The peer's last answer to a net status of ours.
+    public internal(set) var netStatus: NetStatusResponse?
     /// Whether the peer has sent what receivers never send that do not repeat their acknowledgements.
     var repeatsAcknowledgements = false
 
@@ -200,6 +202,9 @@ public struct SOESession {
 
     /// The CRC seed of a session that is open.
     public var crcSeed: UInt32 { coding.crc.seed }
+
+    /// A length must fit into 32 bits with something to spare, whatever the parameters say.
+    var longestMessage: Int { min(parameters.maxMessage, 1 << 30) }
 
     mutating func setLengths(peerLength: UInt32) {
         sendLength = min(parameters.ownLength, max(Int(peerLength), SOEParameters.smallestLength))

@@ -10,6 +10,8 @@ struct SessionTiming {
     /// How often a client says something after opening until it has heard the server: many servers hold a session for
     /// open only when its client has spoken.
     static let greetingInterval: Int64 = 1_000_000_000
+    /// How long after a client's first packet its request may still come again, for it was held up.
+    static let repeatedRequest: Int64 = 2_000_000_000
     /// When a Disconnect is said again, for it is never acknowledged.
     static let farewellIntervals: [Int64] = [100_000_000, 300_000_000]
 

@@ -36,7 +36,8 @@ public final class ZlibCodec {
         let result = body.withUnsafeReadableBytes { bytes in
             Self.setInput(bytes, of: stream)
             while true {
-                let result = Self.step(stream, into: &output, limit: Self.inflatedLimit + 1) {
+                let limit = min(Self.inflatedLimit + 1, max(256, 2 * output.readableBytes, output.capacity))
+                let result = Self.step(stream, into: &output, limit: limit) {
                     CZlib.inflate($0, Z_NO_FLUSH)
                 }
                 let isFull = output.readableBytes > Self.inflatedLimit
@@ -97,7 +98,7 @@ public final class ZlibCodec {
     ) -> CInt {
         var result = Z_OK
         let room = limit - output.readableBytes
-        output.writeWithUnsafeMutableBytes(minimumWritableBytes: min(room, max(256, output.readableBytes))) { space in
+        output.writeWithUnsafeMutableBytes(minimumWritableBytes: room) { space in
             let count = min(space.count, room)
             stream.pointee.next_out = space.baseAddress?.assumingMemoryBound(to: UInt8.self)
             stream.pointee.avail_out = UInt32(clamping: count)
