@@ -4,6 +4,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case jsonEngine = "json-engine"
     case tunnelWire = "tunnel-wire"
     case tunnelEngine = "tunnel-engine"
+    case soeWire = "soe-wire"
+    case soeEngine = "soe-engine"
 
     /// Feeds the target one input. It returns whatever the input is; a trap is a finding.
     package func run(_ bytes: [UInt8]) {
@@ -12,6 +14,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .jsonEngine: fuzzJSONEngine(bytes)
         case .tunnelWire: fuzzTunnelWire(bytes)
         case .tunnelEngine: fuzzTunnelEngine(bytes)
+        case .soeWire: fuzzSOEWire(bytes)
+        case .soeEngine: fuzzSOEEngine(bytes)
         }
     }
 }

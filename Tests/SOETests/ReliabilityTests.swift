@@ -240,24 +240,24 @@ struct ReliabilityTests {
             sender.enqueue(ByteBuffer(bytes: pattern(number, 80)), escapesLeadingZero: false, cipher: &cipher)
         }
         var sent: [UInt16] = []
-        while let packet = sender.next(at: 0, over: &path) { sent.append(packet.sequence) }
+        while let packet = sender.next(at: .zero, over: &path) { sent.append(packet.sequence) }
         #expect(sent == Array(0..<8), "the span bounds it")
         // Selective acknowledgements make no room beyond the oldest packet.
-        for sequence in UInt16(1)..<3 { sender.acknowledge(sequence, at: 10_000_000, over: &path) }
-        #expect(!sender.isReady(at: 10_000_000, over: path))
-        sender.acknowledgeAll(3, at: 11_000_000, over: &path)
-        #expect(sender.isReady(at: 11_000_000, over: path))
-        sender.acknowledgeAll(5000, at: 11_000_000, over: &path)
-        sender.acknowledge(19, at: 11_000_000, over: &path)
+        for sequence in UInt16(1)..<3 { sender.acknowledge(sequence, at: Instant(nanoseconds: 10_000_000), over: &path) }
+        #expect(!sender.isReady(at: Instant(nanoseconds: 10_000_000), over: path))
+        sender.acknowledgeAll(3, at: Instant(nanoseconds: 11_000_000), over: &path)
+        #expect(sender.isReady(at: Instant(nanoseconds: 11_000_000), over: path))
+        sender.acknowledgeAll(5000, at: Instant(nanoseconds: 11_000_000), over: &path)
+        sender.acknowledge(19, at: Instant(nanoseconds: 11_000_000), over: &path)
         #expect(sender.statistics.falseAcknowledgements == 2)
         #expect(sender.outstandingMessages == 16)
         #expect(sender.statistics.packetsSent == 8 && sender.statistics.messages == 20)
     }
 
     @Test func aReceiverWorksAlone() {
-        var receiver = ReliableReceiver(stashLimit: 10, acknowledgesEach: false, maxDelay: 2)
+        var receiver = ReliableReceiver(stashLimit: 10, acknowledgesEach: false, maxDelay: .nanoseconds(2))
         func receive(_ sequence: UInt16, _ byte: UInt8) -> ReliableReceiver.Arrival {
-            receiver.receive(sequence, body: ByteBuffer(bytes: [byte]), isFragment: false, at: 0)
+            receiver.receive(sequence, body: ByteBuffer(bytes: [byte]), isFragment: false, at: .zero)
         }
         #expect(receive(1, 1) == .stashed)
         #expect(receive(1, 1) == .repeated)
@@ -265,11 +265,11 @@ struct ReliabilityTests {
         #expect(receive(1025, 1) == .tooFarAhead)
         #expect(receive(65_535, 1) == .repeated, "before the first")
         #expect(receive(0, 0) == .next)
-        #expect(receiver.popStashed(at: 0)?.body == ByteBuffer(bytes: [1]))
-        #expect(receiver.popStashed(at: 0)?.body == nil)
+        #expect(receiver.popStashed(at: .zero)?.body == ByteBuffer(bytes: [1]))
+        #expect(receiver.popStashed(at: .zero)?.body == nil)
         #expect(receive(2, 2) == .next)
-        #expect(receiver.popStashed(at: 0)?.body == nil)
-        #expect(receiver.takeAcknowledgeAll(at: 0) == 2)
+        #expect(receiver.popStashed(at: .zero)?.body == nil)
+        #expect(receiver.takeAcknowledgeAll(at: .zero) == 2)
         for sequence in UInt16(10)..<30 { _ = receive(sequence, 1) }
         #expect(receiver.heldBytes == 10 && receiver.statistics.dropped == 12, "the stash is bounded in bytes")
     }

@@ -10,7 +10,7 @@ struct PendingRequests {
         var coding: PacketCoding
         /// `nil` where they are the engine's own.
         var parameters: SharedParameters?
-        var expiresAt: Int64
+        var expiresAt: Instant
     }
 
     /// Parameters of one session, kept apart because few have their own.
@@ -21,7 +21,7 @@ struct PendingRequests {
 
     private struct Turn {
         var endpoint: Endpoint
-        var expiresAt: Int64
+        var expiresAt: Instant
         var sessionID: UInt32
     }
 
@@ -32,7 +32,7 @@ struct PendingRequests {
     private(set) var evicted: UInt64 = 0
 
     var count: Int { requests.count }
-    var nextExpiry: Int64? { turns.first?.expiresAt }
+    var nextExpiry: Instant? { turns.first?.expiresAt }
 
     subscript(endpoint: Endpoint) -> Pending? { requests[endpoint] }
 
@@ -52,7 +52,7 @@ struct PendingRequests {
         return requests.removeValue(forKey: endpoint)
     }
 
-    mutating func expire(at now: Int64) {
+    mutating func expire(at now: Instant) {
         while let oldest = turns.first, oldest.expiresAt <= now {
             turns.removeFirst()
             _ = forget(oldest)

@@ -1,7 +1,7 @@
 import NIOCore
 
 /// What a peer does on a reliable channel that cannot be gone on from: the session ends.
-enum ChannelFault: Error, Hashable {
+public enum ChannelFault: Error, Hashable, Sendable {
     /// A message of 0 bytes in fragments, or fragments that hold more than was announced, or none of their own.
     case badFragment
     /// A message longer than allowed.

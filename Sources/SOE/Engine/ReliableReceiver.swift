@@ -1,5 +1,6 @@
 import DequeModule
 public import NIOCore
+public import RelayCore
 
 /// The receiving half of a reliable channel: puts packets in order, fragments together, and knows what to acknowledge.
 ///
@@ -29,9 +30,10 @@ public struct ReliableReceiver {
         public var acknowledgements: UInt64 = 0
     }
 
-    struct Stashed {
-        var body: ByteBuffer
-        var isFragment: Bool
+    /// The data of a packet that came early.
+    public struct Stashed: Sendable {
+        public var body: ByteBuffer
+        public var isFragment: Bool
     }
 
     /// How far ahead a packet may be. Peers keep to 196...400.
@@ -61,26 +63,31 @@ public struct ReliableReceiver {
     private var singles: [UInt16] = []
     private var unacknowledged = 0
     /// When the AcknowledgeAll must go; `nil` if there is none to send.
-    private(set) var acknowledgementDue: Int64?
-    private var lastAcknowledged: Int64 = .min / 2
+    public private(set) var acknowledgementDue: Instant?
+    private var lastAcknowledged = Instant(nanoseconds: .min)
 
     public private(set) var statistics = Statistics()
 
-    public init(stashLimit: Int, acknowledgesEach: Bool, maxDelay: Int64) {
+    public init(stashLimit: Int, acknowledgesEach: Bool, maxDelay: Duration) {
         self.stashLimit = stashLimit
         self.acknowledgesEach = acknowledgesEach
-        self.maxDelay = maxDelay
+        self.maxDelay = maxDelay.wholeNanoseconds
     }
 
     /// Bytes of memory kept for what is not complete.
     public var heldBytes: Int { stashedBytes + reassembly.heldBytes }
+
+    /// Gives memory back that is kept for nothing.
+    mutating func trim() {
+        if stash.isEmpty { stash = Deque() }
+    }
 
     /// Notes a packet's arrival.
     ///
     /// - Parameter body: what follows the sequence: a part of what was read, which is copied if it must be kept.
     @inline(__always)
     public mutating func receive(
-        _ wire: UInt16, body: ByteBuffer, isFragment: Bool, at now: Int64
+        _ wire: UInt16, body: ByteBuffer, isFragment: Bool, at now: Instant
     ) -> Arrival {
         let sequence = SequenceNumber.widen(wire, near: expected)
         guard sequence == expected else {
@@ -93,14 +100,15 @@ public struct ReliableReceiver {
     }
 
     private mutating func receiveAstray(
-        _ sequence: Int64, _ wire: UInt16, body: ByteBuffer, isFragment: Bool, at now: Int64
+        _ sequence: Int64, _ wire: UInt16, body: ByteBuffer, isFragment: Bool, at now: Instant
     ) -> Arrival {
         guard sequence > expected else {
             statistics.repeated &+= 1
             if acknowledgesEach {
                 acknowledgeSingly(wire)
             } else {
-                acknowledgementDue = min(acknowledgementDue ?? .max, max(now, lastAcknowledged + Self.repeatInterval))
+                let due = max(now, lastAcknowledged.after(Self.repeatInterval))
+                acknowledgementDue = min(acknowledgementDue ?? due, due)
             }
             return .repeated
         }
@@ -127,13 +135,13 @@ public struct ReliableReceiver {
 
     /// The next packet in order, if it came early.
     @inline(__always)
-    mutating func popStashed(at now: Int64) -> Stashed? {
+    public mutating func popStashed(at now: Instant) -> Stashed? {
         guard !stash.isEmpty else { return nil }
         return popFirstStashed(at: now)
     }
 
     /// `stash` begins with the place of the expected packet here: `advance` has removed nothing yet.
-    private mutating func popFirstStashed(at now: Int64) -> Stashed? {
+    private mutating func popFirstStashed(at now: Instant) -> Stashed? {
         guard let first = stash[0] else {
             stash.removeFirst()
             return nil
@@ -148,7 +156,7 @@ public struct ReliableReceiver {
         return first
     }
 
-    private mutating func advance(at now: Int64, _ wire: UInt16) {
+    private mutating func advance(at now: Instant, _ wire: UInt16) {
         expected += 1
         if acknowledgesEach {
             acknowledgeSingly(wire)
@@ -158,12 +166,12 @@ public struct ReliableReceiver {
         if unacknowledged >= Self.packetsPerAcknowledgement {
             acknowledgementDue = now
         } else if acknowledgementDue == nil {
-            acknowledgementDue = now + maxDelay
+            acknowledgementDue = now.after(maxDelay)
         }
     }
 
     /// Puts a packet's data to what came before, and returns the unit when it is whole.
-    mutating func assemble(_ body: ByteBuffer, isFragment: Bool, limit: Int) throws(ChannelFault) -> ByteBuffer? {
+    public mutating func assemble(_ body: ByteBuffer, isFragment: Bool, limit: Int) throws(ChannelFault) -> ByteBuffer? {
         if isFragment { return try reassembly.add(body, limit: limit) }
         if reassembly.isActive { throw .interrupted }
         return body
@@ -178,12 +186,12 @@ public struct ReliableReceiver {
     }
 
     /// Whether something must be acknowledged now.
-    func mustAcknowledge(at now: Int64) -> Bool {
+    public func mustAcknowledge(at now: Instant) -> Bool {
         !singles.isEmpty || (acknowledgementDue.map { $0 <= now } ?? false)
     }
 
     /// Takes the sequence up to which all has arrived, if that is to be said, now or with the rest that is sent now.
-    mutating func takeAcknowledgeAll(at now: Int64) -> UInt16? {
+    public mutating func takeAcknowledgeAll(at now: Instant) -> UInt16? {
         guard acknowledgementDue != nil else { return nil }
         acknowledgementDue = nil
         unacknowledged = 0
@@ -193,7 +201,7 @@ public struct ReliableReceiver {
     }
 
     /// Takes a sequence that is to be acknowledged alone.
-    mutating func takeSingle() -> UInt16? {
+    public mutating func takeSingle() -> UInt16? {
         guard let sequence = singles.popLast() else { return nil }
         statistics.acknowledgements &+= 1
         return sequence

@@ -27,7 +27,7 @@ extension SOEEngine {
             let session = slot.session
             let peer = PeerSnapshot(
                 peer: session.id, name: "", role: session.role == .client ? "server" : "client",
-                endpoint: session.remote, connected: now - Instant(nanoseconds: session.openedAt))
+                endpoint: session.remote, connected: now - session.openedAt)
             let digits = String(session.wireID, radix: 16)
             return RoomSnapshot(id: String(repeating: "0", count: 8 - digits.count) + digits, peers: [peer])
         }

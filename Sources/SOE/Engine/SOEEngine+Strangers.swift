@@ -60,7 +60,7 @@ extension SOEEngine {
         }
         if let known, !known.isClosed, known.session.coding.crc.length == 0 {
             // Whatever the new client sends, the old session would take for its own.
-            guard now.nanoseconds - known.session.lastReceived >= Self.silence else { return }
+            guard now.since(known.session.lastReceived) >= Self.silence else { return }
             replace(known, at: now, into: &out)
         }
         switch judge(request, from: endpoint) {
@@ -98,7 +98,7 @@ extension SOEEngine {
         let waiting = PendingRequests.Pending(
             request: request, response: response, coding: coding,
             parameters: own.map(PendingRequests.SharedParameters.init),
-            expiresAt: (now + configuration.pendingTimeout).nanoseconds
+            expiresAt: now + configuration.pendingTimeout
         )
         respond(response, to: endpoint, into: &out)
         if configuration.opensAtRequest {

@@ -48,6 +48,8 @@ public struct SOEEngine {
     private var turn: [Slot] = []
     private var deadlines = DeadlineHeap()
     public internal(set) var statistics = Statistics()
+    /// What sessions had counted that are gone.
+    private var goneStatistics = SOEStatistics()
 
     /// What an engine has counted, beside its sessions.
     public struct Statistics: Sendable {
@@ -70,7 +72,7 @@ public struct SOEEngine {
         var session: SOESession
         var isInTurn = false
         /// When the heap calls it: not after its next deadline.
-        var scheduledAt = Int64.max
+        var scheduledAt = Instant.never
         /// Whether `admission` counted it.
         let isAdmitted: Bool
         var heldBytes = 0
@@ -110,6 +112,11 @@ public struct SOEEngine {
 
     /// The session with an address.
     public func session(at endpoint: Endpoint) -> SOESession? { slots[endpoint]?.session }
+
+    /// What all sessions have counted together, those that are gone included.
+    public var totals: SOEStatistics {
+        table.all.reduce(into: goneStatistics) { $0.add($1.session.statistics) }
+    }
 
     /// Asks a server for a session. `SOEEvent.opened` or `.closed` follows; messages on reliable channels are taken at
     /// once.
@@ -187,7 +194,7 @@ public struct SOEEngine {
 
     /// Does what is due and sends what is ready.
     public mutating func advance(to now: Instant, into out: inout DatagramOutbox) {
-        pending.expire(at: now.nanoseconds)
+        pending.expire(at: now)
         statistics.requestsEvicted = pending.evicted
         let limit = out.bytes.writerIndex + Self.outputAtOnce
         var done = 0
@@ -199,7 +206,7 @@ public struct SOEEngine {
         turn.removeFirst(done)
         while turn.isEmpty, out.bytes.writerIndex < limit, let peer = deadlines.popDue(at: now) {
             guard let slot = table[peer] else { continue }
-            slot.scheduledAt = .max
+            slot.scheduledAt = .never
             advance(slot, to: now, into: &out)
         }
     }
@@ -208,8 +215,7 @@ public struct SOEEngine {
     public var nextDeadline: Instant? {
         if let first = turn.first { return first.session.nextDeadline ?? deadlines.next }
         guard let expiry = pending.nextExpiry else { return deadlines.next }
-        let next = Instant(nanoseconds: expiry)
-        return deadlines.next.map { min($0, next) } ?? next
+        return deadlines.next.map { min($0, expiry) } ?? expiry
     }
 
     private mutating func advance(_ slot: Slot, to now: Instant, into out: inout DatagramOutbox) {
@@ -238,8 +244,8 @@ public struct SOEEngine {
     }
 
     private mutating func schedule(_ slot: Slot) {
-        guard let deadline = slot.session.nextDeadline, deadline.nanoseconds < slot.scheduledAt else { return }
-        slot.scheduledAt = deadline.nanoseconds
+        guard let deadline = slot.session.nextDeadline, deadline < slot.scheduledAt else { return }
+        slot.scheduledAt = deadline
         deadlines.schedule(slot.session.id, at: deadline)
     }
 
@@ -258,6 +264,7 @@ public struct SOEEngine {
         if let key = remapKey(of: slot), remapKeys[key] === slot { remapKeys[key] = nil }
         deadlines.cancel(slot.session.id)
         heldBytes -= slot.heldBytes
+        goneStatistics.add(slot.session.statistics)
         if slot.isAdmitted { admission.release(endpoint.address, at: now) }
     }
 

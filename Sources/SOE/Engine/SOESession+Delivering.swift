@@ -6,7 +6,7 @@ extension SOESession {
     private static let longMessage = 16 << 10
 
     mutating func receiveReliable(
-        _ index: Int, _ body: ByteBuffer, isFragment: Bool, at now: Int64, into out: inout DatagramOutbox
+        _ index: Int, _ body: ByteBuffer, isFragment: Bool, at now: Instant, into out: inout DatagramOutbox
     ) throws(SOEWireError) {
         var body = body
         guard let sequence = body.readInteger(as: UInt16.self), body.readableBytes > 0 else { throw .truncated }

@@ -9,14 +9,14 @@ extension SOESession {
     ) {
         switch phase {
         case .negotiating:
-            end(reason, byPeer: false, at: now.nanoseconds, into: &out)
+            end(reason, byPeer: false, at: now, into: &out)
         case .running:
             if isDrained {
-                end(reason, byPeer: false, at: now.nanoseconds, into: &out)
+                end(reason, byPeer: false, at: now, into: &out)
             } else {
-                let until = SessionTiming.after(now.nanoseconds, timing.flush)
+                let until = now.after(timing.flush)
                 phase = .closing(reason, until: until)
-                inputAt = inputAt ?? now.nanoseconds
+                inputAt = inputAt ?? now
             }
         case .closing, .closed:
             break
@@ -30,12 +30,12 @@ extension SOESession {
         _ reason: DisconnectReason, tellsPeer: Bool = true, at now: Instant, into out: inout DatagramOutbox
     ) {
         if case .closed = phase { return }
-        end(reason, byPeer: false, tellsPeer: tellsPeer, at: now.nanoseconds, into: &out)
+        end(reason, byPeer: false, tellsPeer: tellsPeer, at: now, into: &out)
     }
 
     /// Ends the session. Unless the peer has ended it, it is told, three times, since nobody acknowledges that.
     mutating func end(
-        _ reason: DisconnectReason, byPeer: Bool, tellsPeer: Bool = true, at now: Int64,
+        _ reason: DisconnectReason, byPeer: Bool, tellsPeer: Bool = true, at now: Instant,
         into out: inout DatagramOutbox
     ) {
         let tells = isOpen && !byPeer && tellsPeer
@@ -48,7 +48,10 @@ extension SOESession {
         out.emit(SOEEvent.closed(id, reason, byPeer: byPeer, undelivered: undelivered))
         endReason = reason
         endedByPeer = byPeer
+        // The channels go, their figures stay.
+        counted = statistics
         channels = []
+        path = SendPath()
         early = []
         earlyBytes = 0
         loose = []
@@ -56,18 +59,18 @@ extension SOESession {
         scheduleFarewell(left: tells ? SessionTiming.farewellIntervals.count : 0, at: now)
     }
 
-    mutating func repeatFarewell(left: Int, at now: Int64, into out: inout DatagramOutbox) {
+    mutating func repeatFarewell(left: Int, at now: Instant, into out: inout DatagramOutbox) {
         sayFarewell(endReason, into: &out)
         scheduleFarewell(left: left, at: now)
     }
 
-    private mutating func scheduleFarewell(left: Int, at now: Int64) {
+    private mutating func scheduleFarewell(left: Int, at now: Instant) {
         guard left > 0 else {
-            phase = .closed(farewells: 0, next: 0)
+            phase = .closed(farewells: 0, next: .never)
             return
         }
         let interval = SessionTiming.farewellIntervals[SessionTiming.farewellIntervals.count - left]
-        phase = .closed(farewells: left, next: now + interval)
+        phase = .closed(farewells: left, next: now.after(interval))
     }
 
     mutating func sayFarewell(_ reason: DisconnectReason, into out: inout DatagramOutbox) {

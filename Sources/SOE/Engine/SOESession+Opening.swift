@@ -24,7 +24,7 @@ extension SOESession {
     }
 
     mutating func receiveNegotiating(
-        _ datagram: ByteBuffer, at now: Int64, into out: inout DatagramOutbox
+        _ datagram: ByteBuffer, at now: Instant, into out: inout DatagramOutbox
     ) -> Reception {
         var body = datagram
         guard let start = body.readInteger(as: UInt16.self), start < 256 else { return .dropped }
@@ -47,7 +47,7 @@ extension SOESession {
         }
     }
 
-    private mutating func open(_ response: SessionResponse, at now: Int64, into out: inout DatagramOutbox) {
+    private mutating func open(_ response: SessionResponse, at now: Instant, into out: inout DatagramOutbox) {
         guard response.version ?? parameters.dialect.version == parameters.dialect.version,
             let coding = try? PacketCoding(response: response, dialect: parameters.dialect)
         else {
@@ -62,7 +62,7 @@ extension SOESession {
         openedAt = now
         inputAt = inputAt ?? now
         greetingAt = now
-        netStatusAt = SessionTiming.after(now, timing.netStatus)
+        netStatusAt = now.after(timing.netStatus)
         out.emit(SOEEvent.opened(id, remote))
         enqueueEarlyMessages()
     }
@@ -70,7 +70,7 @@ extension SOESession {
     /// A refused client cannot know yet whether a CRC follows, nor whether a flag precedes; the session id tells where the
     /// fields are, and that it is no stranger who refuses.
     private mutating func receiveRefusal(
-        _ body: ByteBuffer, at now: Int64, into out: inout DatagramOutbox
+        _ body: ByteBuffer, at now: Instant, into out: inout DatagramOutbox
     ) -> Reception {
         for offset in 0...1 {
             guard var fields = body.getSlice(at: body.readerIndex + offset, length: body.readableBytes - offset),

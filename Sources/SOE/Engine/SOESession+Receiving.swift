@@ -8,7 +8,6 @@ extension SOESession {
     ) -> Reception {
         counted.datagramsReceived &+= 1
         counted.bytesReceived &+= UInt64(datagram.readableBytes)
-        let now = now.nanoseconds
         let reception: Reception
         switch phase {
         case .negotiating: reception = receiveNegotiating(datagram, at: now, into: &out)
@@ -24,7 +23,7 @@ extension SOESession {
     }
 
     private mutating func receiveOpen(
-        _ datagram: ByteBuffer, at now: Int64, into out: inout DatagramOutbox
+        _ datagram: ByteBuffer, at now: Instant, into out: inout DatagramOutbox
     ) -> Reception {
         if let code = plainCode(of: datagram) {
             return receivePlain(code, datagram, at: now, into: &out)
@@ -61,7 +60,7 @@ extension SOESession {
     /// A datagram that cannot be understood. With the right CRC it is a mistake of the peer that will be repeated for ever,
     /// without it is somebody else's, or damage.
     private mutating func refuse(
-        _ datagram: ByteBuffer, _ error: SOEWireError, at now: Int64, into out: inout DatagramOutbox
+        _ datagram: ByteBuffer, _ error: SOEWireError, at now: Instant, into out: inout DatagramOutbox
     ) -> Reception {
         switch error {
         case .badCRC:
@@ -78,7 +77,7 @@ extension SOESession {
     /// Some servers leave the CRC out of a heartbeat and of a Disconnect. The first is harmless whoever sends it, the
     /// second must know the session id.
     private mutating func receiveWithoutCRC(
-        _ datagram: ByteBuffer, at now: Int64, into out: inout DatagramOutbox
+        _ datagram: ByteBuffer, at now: Instant, into out: inout DatagramOutbox
     ) -> Bool {
         var body = datagram
         guard let start = body.readInteger(as: UInt16.self) else { return false }
@@ -100,7 +99,7 @@ extension SOESession {
 
     /// Packets that carry no CRC: anybody may have sent them.
     private mutating func receivePlain(
-        _ code: OpCode, _ datagram: ByteBuffer, at now: Int64, into out: inout DatagramOutbox
+        _ code: OpCode, _ datagram: ByteBuffer, at now: Instant, into out: inout DatagramOutbox
     ) -> Reception {
         var body = datagram
         body.moveReaderIndex(forwardBy: 2)
@@ -132,13 +131,13 @@ extension SOESession {
 
     /// Whether a request with this session's id can no more be one that was repeated for want of an answer. Then it is that
     /// of another session: some clients choose the same id each time they start.
-    private func isPastRepeating(at now: Int64) -> Bool {
-        firstHeard.map { now - $0 > SessionTiming.repeatedRequest } ?? false
+    private func isPastRepeating(at now: Instant) -> Bool {
+        firstHeard.map { now.since($0) > SessionTiming.repeatedRequest } ?? false
     }
 
     /// What a packet says whose CRC was right.
     mutating func handle(
-        _ code: OpCode, _ body: ByteBuffer, depth: Int, at now: Int64, into out: inout DatagramOutbox
+        _ code: OpCode, _ body: ByteBuffer, depth: Int, at now: Instant, into out: inout DatagramOutbox
     ) throws(SOEWireError) {
         guard body.readableBytes >= code.minimumBody else { throw .truncated }
         var body = body
@@ -190,7 +189,7 @@ extension SOESession {
     }
 
     private mutating func receiveParts(
-        _ body: ByteBuffer, depth: Int, at now: Int64, into out: inout DatagramOutbox
+        _ body: ByteBuffer, depth: Int, at now: Instant, into out: inout DatagramOutbox
     ) throws(SOEWireError) {
         guard depth < MultiPacketReader.maxDepth else { throw .nestedTooDeep }
         repeatsAcknowledgements = true
@@ -213,9 +212,11 @@ extension SOESession {
     mutating func handleHeartbeat() {
         // A client that answered would answer answers.
         if role == .server { wantsHeartbeat = true }
+        // Who sends one has nothing else to say: a good time to tidy up.
+        trim()
     }
 
-    private mutating func handle(_ disconnect: Disconnect, at now: Int64, into out: inout DatagramOutbox) {
+    private mutating func handle(_ disconnect: Disconnect, at now: Instant, into out: inout DatagramOutbox) {
         guard disconnect.sessionID == wireID else {
             counted.dropped &+= 1
             return

@@ -20,7 +20,7 @@ extension SOESession {
         case .closing, .closed:
             return .closed
         case .running:
-            inputAt = inputAt ?? now.nanoseconds
+            inputAt = inputAt ?? now
             guard channel.isReliable else { return enqueueLoose(message, on: channel) }
             return enqueueReliable(message, on: Int(channel.rawValue))
         }
@@ -70,7 +70,10 @@ extension SOESession {
             ? sendLength - 1 - (parameters.dialect.codesRawData ? coding.overhead : coding.crc.length)
             : sendLength - 4 - coding.overhead
         guard count > 0, count <= room else { return enqueueReliable(message, on: 0) }
-        guard looseBytes + count + Self.queueingCost <= Self.maxLoose else { return .full }
+        guard looseBytes + count + Self.queueingCost <= Self.maxLoose else {
+            wantsRoom = true
+            return .full
+        }
         loose.append((message, channel))
         looseBytes += count + Self.queueingCost
         counted.messagesSent &+= 1
@@ -80,7 +83,7 @@ extension SOESession {
     /// Sends what may be sent: acknowledgements, then data, then what is said when there is nothing else to say.
     ///
     /// - Parameter acknowledgesAll: whether acknowledgements wait for nothing any more.
-    mutating func sendDatagrams(at now: Int64, acknowledgesAll: Bool = false, into out: inout DatagramOutbox) {
+    mutating func sendDatagrams(at now: Instant, acknowledgesAll: Bool = false, into out: inout DatagramOutbox) {
         let before = counted.datagramsSent
         var writer = DatagramWriter(coding: coding, limit: sendLength)
         var carriesData = acknowledgesAll || !loose.isEmpty
@@ -102,7 +105,7 @@ extension SOESession {
 
     /// The channels take turns, packet by packet: they share one window, and none may starve.
     private mutating func writeReliable(
-        at now: Int64, _ writer: inout DatagramWriter, into out: inout DatagramOutbox
+        at now: Instant, _ writer: inout DatagramWriter, into out: inout DatagramOutbox
     ) {
         var refusals = 0
         while refusals < channels.count {
@@ -116,7 +119,7 @@ extension SOESession {
             writer.begin(4 + packet.count, coding: coding, zlib: zlib, to: remote, &out)
             let code = OpCode.code(packet.isFragment ? .fragment0 : .reliableData0, index)
             out.bytes.writeInteger(UInt32(code) << 16 | UInt32(packet.sequence))
-            channels[index].sender.store.copy(packet.start, packet.count, into: &out.bytes)
+            channels[index].sender.write(packet, into: &out.bytes)
         }
     }
 
@@ -127,7 +130,7 @@ extension SOESession {
 
     @inline(__always)
     private mutating func writeAcknowledgements(
-        of index: Int, at now: Int64, _ writer: inout DatagramWriter, into out: inout DatagramOutbox
+        of index: Int, at now: Instant, _ writer: inout DatagramWriter, into out: inout DatagramOutbox
     ) {
         if let sequence = channels[index].receiver.takeAcknowledgeAll(at: now) {
             writer.begin(4, coding: coding, zlib: zlib, to: remote, &out)

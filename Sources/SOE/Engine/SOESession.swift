@@ -21,11 +21,11 @@ public struct SOESession {
     }
 
     enum Phase {
-        case negotiating(giveUpAt: Int64, requestAt: Int64)
+        case negotiating(giveUpAt: Instant, requestAt: Instant)
         case running
-        case closing(DisconnectReason, until: Int64)
+        case closing(DisconnectReason, until: Instant)
         /// The end has been told; a Disconnect is repeated a few times.
-        case closed(farewells: Int, next: Int64)
+        case closed(farewells: Int, next: Instant)
     }
 
     /// What became of a datagram.
@@ -78,18 +78,18 @@ public struct SOESession {
     public internal(set) var endReason = DisconnectReason.none
     public internal(set) var endedByPeer = false
 
-    var openedAt: Int64
-    var lastSent: Int64
-    var lastReceived: Int64
+    var openedAt: Instant
+    var lastSent: Instant
+    var lastReceived: Instant
     /// When the first packet with this session's CRC came.
-    var firstHeard: Int64?
+    var firstHeard: Instant?
     /// Something came in since the last `advance`; when.
-    var inputAt: Int64?
+    var inputAt: Instant?
     var wantsHeartbeat = false
     /// A message was refused; the application waits for room.
     var wantsRoom = false
-    var greetingAt = SessionTiming.never
-    var netStatusAt = SessionTiming.never
+    var greetingAt = Instant.never
+    var netStatusAt = Instant.never
     /// A request of the peer's to be answered.
     var netStatusAsked: NetStatusRequest?
     var wantsNetStatus = false
@@ -103,15 +103,15 @@ public struct SOESession {
 
     /// The peer has said that it does not know the session. Perhaps it was somebody else who said so.
     struct Remapping {
-        var until: Int64
-        var tryAt: Int64
+        var until: Instant
+        var tryAt: Instant
         /// How often it was said.
         var heard = 1
     }
 
     init(
         id: PeerID, role: Role, remote: Endpoint, parameters: SOEParameters, phase: Phase, response: SessionResponse,
-        coding: PacketCoding, peerLength: UInt32, zlib: ZlibCodec, at now: Int64
+        coding: PacketCoding, peerLength: UInt32, zlib: ZlibCodec, at now: Instant
     ) {
         self.id = id
         self.role = role
@@ -145,11 +145,10 @@ public struct SOESession {
     ) {
         let response = SessionResponse(
             sessionID: UInt32.random(in: 1 ... .max, using: &random), crcSeed: 0, crcLength: 0, udpLength: 0)
-        let now = now.nanoseconds
         let timing = SessionTiming(parameters, role: .client)
         self.init(
             id: id, role: .client, remote: remote, parameters: parameters,
-            phase: .negotiating(giveUpAt: SessionTiming.after(now, timing.connect), requestAt: now),
+            phase: .negotiating(giveUpAt: now.after(timing.connect), requestAt: now),
             response: response, coding: PacketCoding(crc: .none), peerLength: 0, zlib: zlib, at: now
         )
     }
@@ -174,9 +173,9 @@ public struct SOESession {
     ) {
         self.init(
             id: id, role: .server, remote: remote, parameters: parameters, phase: .running, response: response,
-            coding: coding, peerLength: request.udpLength, zlib: zlib, at: now.nanoseconds
+            coding: coding, peerLength: request.udpLength, zlib: zlib, at: now
         )
-        netStatusAt = SessionTiming.after(now.nanoseconds, timing.netStatus)
+        netStatusAt = now.after(timing.netStatus)
         out.emit(SOEEvent.opened(id, remote))
     }
 
@@ -245,7 +244,7 @@ public struct SOESession {
                     receiver: ReliableReceiver(
                         stashLimit: max(256 * parameters.ownLength, 64 << 10),
                         acknowledgesEach: parameters.acknowledgesEach,
-                        maxDelay: parameters.maxAcknowledgementDelay.wholeNanoseconds)
+                        maxDelay: parameters.maxAcknowledgementDelay)
                 ))
         }
     }

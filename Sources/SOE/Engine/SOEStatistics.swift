@@ -36,3 +36,47 @@ public struct SOEStatistics: Hashable, Sendable {
         packetsSent == 0 ? 0 : Double(packetsResent) / Double(packetsSent)
     }
 }
+
+extension SOEStatistics {
+    /// Adds what another session has counted. Round trips have no sum.
+    mutating func add(_ other: SOEStatistics) {
+        for counter in Self.counters { self[keyPath: counter] &+= other[keyPath: counter] }
+        queuedBytes += other.queuedBytes
+        packetsInFlight += other.packetsInFlight
+    }
+
+    private static var counters: [WritableKeyPath<SOEStatistics, UInt64>] {
+        [
+            \.datagramsReceived, \.datagramsSent, \.bytesReceived, \.bytesSent, \.messagesReceived, \.messagesSent,
+            \.badCRC, \.dropped, \.packetsSent, \.packetsResent, \.packetsReceived, \.packetsRepeated,
+            \.packetsOutOfOrder, \.falseAcknowledgements, \.timeouts,
+        ]
+    }
+}
+
+extension SOESession {
+    /// A copy of what the session has counted.
+    public var statistics: SOEStatistics {
+        var figures = counted
+        for channel in channels {
+            let sent = channel.sender.statistics
+            let received = channel.receiver.statistics
+            figures.packetsSent &+= sent.packetsSent
+            figures.packetsResent &+= sent.packetsResent
+            figures.falseAcknowledgements &+= sent.falseAcknowledgements
+            figures.timeouts &+= sent.timeouts
+            figures.packetsReceived &+= received.packets
+            figures.packetsRepeated &+= received.repeated
+            figures.packetsOutOfOrder &+= received.outOfOrder
+        }
+        figures.queuedBytes = queuedBytes
+        figures.packetsInFlight = path.inFlight
+        figures.window = path.window
+        if let smoothed = path.roundTrip.smoothed {
+            figures.roundTrip = .nanoseconds(smoothed)
+            figures.lowestRoundTrip = .nanoseconds(path.roundTrip.lowest)
+            figures.roundTripVariation = .nanoseconds(path.roundTrip.variation)
+        }
+        return figures
+    }
+}

@@ -1,3 +1,5 @@
+import RelayCore
+
 /// The way to a peer, which its reliable channels share: how long it is and how much it takes.
 ///
 /// The window counts packets, as the peers' own windows do, and answers loss as Reno does, though more gently: wireless
@@ -19,8 +21,8 @@ public struct SendPath: Sendable {
     private var threshold = SendPath.maximumWindow
     /// Acknowledged since the window last grew in slow steps.
     private var credit = 0
-    /// When the next packet would go if all went evenly, in nanoseconds.
-    private var evenly: Int64 = .min
+    /// When the next packet would go if all went evenly.
+    private var evenly = Instant(nanoseconds: .min)
 
     public init() {}
 
@@ -33,11 +35,11 @@ public struct SendPath: Sendable {
     }
 
     /// When the next packet may go.
-    var opensAt: Int64 { evenly - Self.burst * interval }
+    var opensAt: Instant { evenly.after(-Self.burst * interval) }
 
-    mutating func sent(at now: Int64) {
+    mutating func sent(at now: Instant) {
         inFlight += 1
-        evenly = max(evenly, now) + interval
+        evenly = max(evenly, now).after(interval)
     }
 
     /// - Parameter sample: how long the newest of them took, if it was sent once.

@@ -1,8 +1,8 @@
 import RelayCore
 
-/// A session's times in nanoseconds; what never happens is `never` away.
+/// A session's times in nanoseconds; what never happens is `never` away, which is `Instant.never` after anything.
 struct SessionTiming {
-    static let never = Int64.max
+    private static let never = Int64.max
 
     /// Between tries to get a session back whose peer does not know it, and how long they go on.
     static let remapInterval: Int64 = 500_000_000
@@ -37,12 +37,5 @@ struct SessionTiming {
 
     private static func nanoseconds(_ duration: Duration) -> Int64 {
         duration > .zero ? duration.wholeNanoseconds : never
-    }
-
-    /// Some time after `start`; never, if the time is never over.
-    @inline(__always)
-    static func after(_ start: Int64, _ time: Int64) -> Int64 {
-        let (sum, overflow) = start.addingReportingOverflow(time)
-        return overflow ? never : sum
     }
 }
