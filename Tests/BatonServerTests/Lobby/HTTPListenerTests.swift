@@ -73,7 +73,8 @@ import Testing
                     try await Task.sleep(for: .milliseconds(20))
                 }
             }
-            _ = try await client.readToEnd()
+            // Who is still talking when the connection ends may see it reset.
+            _ = try? await client.readToEnd()
             try await until { listener.connectionCount == 0 }
             dripping.cancel()
         }
