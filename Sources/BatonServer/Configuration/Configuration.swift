@@ -1,4 +1,5 @@
 package import JSONRelay
+package import LDN
 package import Netplay
 package import RelayCore
 
@@ -13,6 +14,7 @@ package struct Configuration: Sendable, Equatable {
     package var json: JSON?
     package var netplay: Netplay?
     package var lobby: Lobby?
+    package var ldn: LDN?
     package var admin: Admin?
     /// What looked odd while reading, but is no error: to be logged.
     package var warnings: [ConfigurationError.Diagnostic] = []
@@ -26,6 +28,7 @@ package struct Configuration: Sendable, Equatable {
         configuration.netplay = Netplay()
         configuration.lobby = Lobby()
         configuration.netplay?.rooms = Rooms()
+        configuration.ldn = LDN()
         configuration.admin = Admin()
         return configuration
     }
@@ -138,6 +141,21 @@ package struct Configuration: Sendable, Equatable {
         package var nick = "Baton"
         package var password: Secret?
         package var desk = DedicatedConfiguration()
+
+        package init() {}
+    }
+
+    /// The LDN master's listeners.
+    package struct LDN: Sendable, Equatable {
+        package var listen = Endpoint.everywhere(port: 30456)
+        /// Proxies that are trusted to say, by the PROXY protocol, whom they connect for.
+        package var proxyProtocolFrom: [IPPrefix] = []
+        /// How much may wait for one slow player before it is disconnected.
+        package var queueBytes = 512 << 10
+        package var queueFrames = 4096
+        /// TCP_USER_TIMEOUT.
+        package var userTimeout = Duration.seconds(30)
+        package var master = LDNConfiguration()
 
         package init() {}
     }

@@ -14,8 +14,9 @@ extension Configuration {
     }
 
     private var protocolMissing: Complaint? {
-        guard json == nil, netplay == nil, lobby == nil else { return nil }
-        return Complaint(paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:' or 'lobby:'")
+        guard json == nil, netplay == nil, lobby == nil, ldn == nil else { return nil }
+        return Complaint(
+            paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'")
     }
 
     /// RetroArch's configuration has no way to write a quotation mark.
@@ -68,7 +69,7 @@ extension Configuration {
     private var listeners: [(path: String, endpoint: Endpoint)] {
         let sections = [
             ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
-            ("lobby", lobby?.listen), ("admin", admin?.listen),
+            ("lobby", lobby?.listen), ("ldn", ldn?.listen), ("admin", admin?.listen),
         ]
         return sections.flatMap { name, endpoints in
             (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }

@@ -94,6 +94,7 @@ package struct Server: Sendable {
                 JSONService(configuration, context: context),
                 NetplayService(configuration, context: context),
                 LobbyService(configuration, context: context),
+                LDNService(configuration, context: context),
                 RoomService(configuration, context: context),
                 dedicated,
             ]

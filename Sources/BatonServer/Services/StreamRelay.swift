@@ -84,7 +84,7 @@ final class StreamRelay: Sendable {
         return try await eventLoop.submit {
             RelayStatus(
                 name: name, listeners: listeners, peers: driver.value.peerCount, rooms: driver.value.engine.roomCount,
-                queuedBytes: driver.value.queuedBytes, counters: driver.value.counters
+                queuedBytes: driver.value.queuedBytes, counters: driver.value.allCounters
             )
         }.get()
     }
