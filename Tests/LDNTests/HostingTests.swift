@@ -128,17 +128,80 @@ struct HostingTests {
         #expect(master.words(again).first == "ProxyConfig 192.168.5.5 255.255.0.0")
     }
 
-    @Test("a draining master opens no networks; those that exist play on and can be joined")
+    @Test("a draining master opens no networks and lets nobody in; hosts are told, and play on")
     func draining() {
+        let master = Master { $0.enforceAcceptPolicy = false }
+        let (host, info) = master.host()
+        let (player, _) = master.player(of: info)
+        let (closed, _) = master.host()
+        master.send(.policy(.rejectAll), from: closed)
+        master.forgetHeard(host, player, closed)
+        master.drain()
+        for peer in [host, player] {
+            guard case .syncNetwork(let told)? = master.heard(peer).first else {
+                Issue.record("nothing was told")
+                continue
+            }
+            #expect(told.ldn.stationAcceptPolicy == .rejectAll && told.places == "host player")
+        }
+        #expect(master.words(closed).isEmpty, "it rejected all already")
+        let (other, _) = master.session()
+        master.send(.createAccessPoint(.of("x"), advertiseData: ByteBuffer()), .scan(ScanFilter()), from: other)
+        #expect(master.words(other) == ["NetworkError -1", "ScanReplyEnd"])
+        master.send(.connect(.to(info)), from: other)
+        #expect(master.words(other) == ["NetworkError 8"])
+        // What the host says about it changes nothing.
+        master.send(.policy(.acceptAll), from: host)
+        master.send(.connect(.to(info)), from: other)
+        #expect(master.words(other) == ["NetworkError 8"])
+        master.forgetHeard(host, player)
+        master.send(.datagram(to: .player(2), "on"), from: host)
+        #expect(master.words(player) == ["ProxyData 10.114.0.1 10.114.0.2 on"])
+        master.disconnect(host)
+        master.disconnect(closed)
+        #expect(master.engine.roomCount == 0)
+    }
+
+    @Test("a kicked player is told that it was rejected, and the others that it has gone")
+    func kickedPlayer() {
+        let master = Master()
+        let (host, info) = master.host(.p2p())
+        let (player, _) = master.player(of: info)
+        master.forgetHeard(host)
+        master.kick(player)
+        #expect(master.words(player) == ["Reject 1 5", "Disconnect"])
+        #expect(master.closed(player) == "kicked")
+        #expect(master.words(host) == ["ExternalProxyState 10.114.0.2 false", "SyncNetwork host -player"])
+    }
+
+    @Test("a kicked host's network ends, and its players are free for others")
+    func kickedHost() {
         let master = Master()
         let (host, info) = master.host()
-        master.drain()
-        let (other, _) = master.session()
-        master.send(.createAccessPoint(.of("x"), advertiseData: ByteBuffer()), from: other)
-        #expect(master.words(other) == ["NetworkError -1"])
-        #expect(master.player(of: info).info.places == "host player")
-        master.disconnect(host)
-        #expect(master.engine.roomCount == 0)
+        let (player, _) = master.player(of: info)
+        master.forgetHeard(host)
+        master.kick(host)
+        #expect(master.words(host) == ["Disconnect"])
+        #expect(master.closed(host) == "kicked")
+        #expect(master.words(player) == ["Disconnect"])
+        #expect(master.rooms.isEmpty)
+        master.send(.createAccessPoint(.of("player"), advertiseData: ByteBuffer()), from: player)
+        #expect(master.words(player) == ["ProxyConfig 10.114.0.1 255.255.0.0", "Connected player"])
+    }
+
+    @Test("a kicked client in no network finds its end, also while its proxy is tried")
+    func kickedIdle() {
+        let master = Master()
+        let (idle, _) = master.session()
+        let (creating, _) = master.session()
+        master.send(.createAccessPoint(.p2p(), advertiseData: ByteBuffer()), from: creating)
+        for peer in [idle, creating] {
+            master.kick(peer)
+            #expect(master.words(peer).isEmpty)
+            #expect(master.closed(peer) == "kicked")
+        }
+        master.answerProbe(of: creating, isReachable: true)
+        #expect(master.rooms.isEmpty && master.engine.sessions.count == 0)
     }
 
     @Test("a master that stops tells its players, and parts from everybody")

@@ -99,6 +99,7 @@ final class Master {
     func pass(_ duration: Duration) { harness.advance(by: duration) }
     func drain() { harness.beginDrain() }
     func stop() { harness.stop() }
+    func kick(_ peer: PeerID) { harness.kick(peer) }
 
     func reconfigure(_ change: (inout LDNConfiguration) -> Void) {
         var configuration = harness.engine.configuration

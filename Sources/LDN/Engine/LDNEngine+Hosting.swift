@@ -82,6 +82,10 @@ extension LDNEngine {
         _ policy: AcceptPolicy, by session: Session, at now: Instant, into out: inout Outbox
     ) {
         guard let network = change(by: session, at: now, into: &out) else { return }
+        apply(isDraining ? .rejectAll : policy, to: network, into: &out)
+    }
+
+    mutating func apply(_ policy: AcceptPolicy, to network: Network, into out: inout Outbox) {
         network.setAcceptPolicy(policy)
         index.update(network)
         tell(network, into: &out)
@@ -104,15 +108,20 @@ extension LDNEngine {
         if session.isHost, let network = session.network, let member = network.member(at: request.nodeID),
             member.peer != session.peer, let rejected = sessions[member.peer]
         {
-            var words = Packet.reject(request).encoded
-            Packet.disconnect(DisconnectMessage()).encode(into: &words)
-            out.send(words, to: rejected.peer)
+            putOut(rejected, request, into: &out)
             out.emit(LDNEvent.playerRejected(rejected.peer, network.id))
-            leave(rejected, into: &out)
         } else {
             refuse(.rejectFailed, to: session, into: &out)
         }
         out.send(Packet.rejectReply.encoded, to: session.peer)
+    }
+
+    /// Takes a player out of its network, and tells it why.
+    mutating func putOut(_ session: Session, _ rejection: RejectRequest, into out: inout Outbox) {
+        var words = Packet.reject(rejection).encoded
+        Packet.disconnect(DisconnectMessage()).encode(into: &words)
+        out.send(words, to: session.peer)
+        leave(session, into: &out)
     }
 
     /// A P2P host tells that a player has gone from its proxy, and so from the game.

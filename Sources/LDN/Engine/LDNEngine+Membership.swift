@@ -34,7 +34,7 @@ extension LDNEngine {
         if version > UInt32(network.version) { throw .versionTooHigh }
         if version < UInt32(network.version) { throw .versionTooLow }
         if network.isFull { throw .networkFull }
-        if network.rejectsAll, configuration.enforceAcceptPolicy { throw .networkRejectsAll }
+        if network.rejectsAll, configuration.enforceAcceptPolicy || isDraining { throw .networkRejectsAll }
         return network
     }
 

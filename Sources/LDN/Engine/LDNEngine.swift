@@ -103,16 +103,37 @@ public struct LDNEngine: StreamEngine {
 
     public var nextDeadline: Instant? { deadlines.next }
 
-    /// From now on no network is opened; those that exist play on, and can be joined.
+    /// From now on no network is opened, and nobody joins one: those that exist are told that they reject all, and play
+    /// on until they end.
     public mutating func drain(at now: Instant, into out: inout Outbox) {
         isDraining = true
+        for (_, network) in networks.all where !network.rejectsAll { apply(.rejectAll, to: network, into: &out) }
     }
 
-    /// Tells every player that it is out of its network, and parts from everybody.
+    /// Parts from those who are in no network, then tells every player that it is out of its own, and parts from them.
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         isDraining = true
+        for (_, session) in sessions.all where session.network == nil {
+            part(from: session, .serverStopping, at: now, into: &out)
+        }
         for (_, network) in networks.all { close(network, into: &out) }
         for (_, session) in sessions.all { part(from: session, .serverStopping, at: now, into: &out) }
+    }
+
+    /// Parts from a client. A player is told that it was rejected, a host that its network has ended.
+    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+        guard let session = sessions[peer] else { return }
+        if let network = session.network {
+            if session.isHost {
+                close(network, into: &out)
+            } else if let member = network.member(of: session.address) {
+                var rejection = RejectRequest()
+                rejection.nodeID = UInt32(member.nodeID)
+                rejection.disconnectReason = .rejected
+                putOut(session, rejection, into: &out)
+            }
+        }
+        part(from: session, .kicked, at: now, into: &out)
     }
 
     /// Takes new settings; sessions and networks that exist stay.
