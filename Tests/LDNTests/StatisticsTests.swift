@@ -15,7 +15,7 @@ struct StatisticsTests {
         _ = master.player(of: info, as: "Bob")
         master.send(.policy(.rejectAll), from: host)
         _ = master.host(.p2p(), from: "192.0.2.1", passphrase: "Ryujinx-0badf00d")
-        let statistics = master.engine.statistics(names: [title: "A <Game>"])
+        let statistics = LDNStatistics(of: master.engine.networkSnapshots, names: [title: "A <Game>"])
         let totals = try Self.json(statistics.totals)
         #expect(
             totals as? [String: Int] == [

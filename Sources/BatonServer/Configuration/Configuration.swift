@@ -29,6 +29,7 @@ package struct Configuration: Sendable, Equatable {
         configuration.lobby = Lobby()
         configuration.netplay?.rooms = Rooms()
         configuration.ldn = LDN()
+        configuration.ldn?.api = LDN.API()
         configuration.admin = Admin()
         return configuration
     }
@@ -156,8 +157,25 @@ package struct Configuration: Sendable, Equatable {
         /// TCP_USER_TIMEOUT.
         package var userTimeout = Duration.seconds(30)
         package var master = LDNConfiguration()
+        /// `nil` without the section.
+        package var api: API?
 
         package init() {}
+
+        /// The listeners for statistics and the list of public games.
+        package struct API: Sendable, Equatable {
+            package var listen = Endpoint.everywhere(port: 30457)
+            /// A file that says how titles are called.
+            package var gameList: String?
+            /// Proxies that are trusted to say, in headers of HTTP, whom they ask for.
+            package var trustedProxies: [IPPrefix] = []
+            /// Requests of one IPv4 address or IPv6 /64.
+            package var requests = TokenBucket.Rate(perSecond: 20, burst: 100)
+            package var readTimeout = Duration.seconds(5)
+            package var writeTimeout = Duration.seconds(5)
+
+            package init() {}
+        }
     }
 
     /// The listener for health checks, metrics, the API and the dashboard.

@@ -17,6 +17,11 @@ struct LDNService: StreamService {
         }
     }
 
+    /// A copy of all networks, private ones included.
+    func networks() async throws -> [NetworkSnapshot] {
+        try await relay.read { (engine: LDNEngine) in engine.networkSnapshots }
+    }
+
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.ldn else { return }
         try await relay.update { (engine: inout LDNEngine) in engine.reconfigure(section.master) }

@@ -151,7 +151,7 @@ public struct LDNEngine: StreamEngine {
             let peers = network.members.compactMap { member -> PeerSnapshot? in
                 guard let session = sessions[member.peer] else { return nil }
                 return PeerSnapshot(
-                    peer: member.peer, name: PublicText.name(network.info.ldn.nodes[member.nodeID].userName),
+                    peer: member.peer, name: network.names[member.nodeID],
                     role: member.peer == network.host ? "host" : "player", endpoint: session.endpoint,
                     connected: now - session.connectedAt)
             }

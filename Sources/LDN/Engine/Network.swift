@@ -27,9 +27,12 @@ final class Network {
     let host: PeerID
     /// `nil` if the master relays.
     let proxy: HostProxy?
-    let gameVersion: ByteBuffer
+    /// Fit to be shown.
+    let gameVersion: String
     /// All who are in it, the host first, by place.
     private(set) var members: [Member] = []
+    /// What the players of the places are called, fit to be shown; of those who have gone, too.
+    private(set) var names = Array(repeating: "", count: LdnNetworkInfo.places)
     private(set) var info = NetworkInfo()
     private var addresses: VirtualAddressPool
     /// `info` on the wire, until it changes.
@@ -44,7 +47,7 @@ final class Network {
         self.passphrase = passphrase
         self.host = host
         self.proxy = proxy
-        gameVersion = accessPoint.ryu.gameVersion.copied
+        gameVersion = PublicText.version(accessPoint.ryu.gameVersion)
         addresses = VirtualAddressPool(reserving: accessPoint.reserved)
         let wanted = accessPoint.network
         info.networkID.sessionID = id
@@ -96,6 +99,7 @@ final class Network {
         node.isConnected = true
         node.userName = userName.copied
         node.localCommunicationVersion = version
+        names[nodeID] = PublicText.name(userName)
         members.insert(member, at: members.firstIndex { $0.nodeID > nodeID } ?? members.endIndex)
         change { info in
             info.ldn.nodes[nodeID] = node

@@ -6,7 +6,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite("LDN over sockets", .timeLimit(.minutes(2)))
+@Suite("LDN over sockets", .timeLimit(.minutes(5)))
 struct LDNDriverTests {
     @Test func playersMeetAndPlay() async throws {
         try await master { relay in

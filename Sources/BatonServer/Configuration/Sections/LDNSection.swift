@@ -7,6 +7,12 @@ extension Configuration.LDN: SettingSection {
         describeRules(to: &walker)
         describeLimits(to: &walker)
         describeRates(to: &walker)
+        walker.optionalSection(
+            &api,
+            Setting(
+                "api",
+                "Statistics and the list of public games, over HTTP. Leave the section out to turn them off.",
+                needsRestart: true))
     }
 
     private mutating func describeListeners(to walker: inout some SettingWalker) {
@@ -92,6 +98,23 @@ extension Configuration.LDN: SettingSection {
         walker.value(
             &master.byteRate.burst.asByteSize,
             Setting("bytes_burst", "How much of that may come at once."), in: .between(.mebibytes(1), .mebibytes(900)))
+    }
+}
+
+extension Configuration.LDN.API: SettingSection {
+    mutating func describe(to walker: inout some SettingWalker) {
+        walker.list(&listen, .listen, canBeEmpty: false)
+        walker.optional(
+            &gameList,
+            Setting(
+                "game_list",
+                """
+                A JSON file that says how games are called, [{"id": "0x0100152000022000", "name": "..."}]; read again at \
+                a reload.
+                """),
+            sample: "/var/lib/baton/gamelist.json")
+        walker.list(&trustedProxies, .trustedProxies, canBeEmpty: true)
+        walker.requests(&requests, read: &readTimeout, write: &writeTimeout)
     }
 }
 

@@ -1,6 +1,3 @@
-import NIOCore
-import RelayCore
-
 /// What a master tells the web: the two documents that existing sites and emulators read, with their members' names.
 public struct LDNStatistics: Sendable, Equatable {
     /// The document `ldn`: how much is going on. What is private has a passphrase.
@@ -63,80 +60,46 @@ public struct LDNStatistics: Sendable, Equatable {
     public var totals = Totals()
     /// By network, in no order. Private ones are in it: leave them out where strangers look.
     public var games: [Game] = []
-    public var droppedPackets = DroppedPackets()
 
-    public init() {}
-}
-
-extension LDNEngine {
-    /// A copy of what is going on, for people to look at.
-    ///
     /// - Parameter names: how titles are called.
-    public func statistics(names: [TitleID: String] = [:]) -> LDNStatistics {
-        var statistics = LDNStatistics()
-        statistics.droppedPackets = dropped
-        for (_, network) in networks.all {
-            let game = LDNStatistics.Game(network, names: names)
-            statistics.totals.count(game, isRelayed: network.proxy == nil)
-            statistics.games.append(game)
+    public init(of networks: [NetworkSnapshot], names: [TitleID: String] = [:]) {
+        games.reserveCapacity(networks.count)
+        for network in networks {
+            totals.count(network)
+            games.append(Game(network, names: names))
         }
-        return statistics
     }
 }
 
 extension LDNStatistics.Totals {
-    fileprivate mutating func count(_ game: LDNStatistics.Game, isRelayed: Bool) {
+    fileprivate mutating func count(_ network: NetworkSnapshot) {
+        let players = network.players.count
         totalGameCount += 1
-        totalPlayerCount += game.playerCount
-        if game.isPublic {
+        totalPlayerCount += players
+        if network.isPublic {
             publicGameCount += 1
-            publicPlayerCount += game.playerCount
+            publicPlayerCount += players
         } else {
             privateGameCount += 1
-            privatePlayerCount += game.playerCount
+            privatePlayerCount += players
         }
-        if game.status != LDNStatistics.Game.joinable { inProgressCount += 1 }
-        if isRelayed { masterProxyCount += 1 }
+        if network.rejectsAll { inProgressCount += 1 }
+        if !network.isP2P { masterProxyCount += 1 }
     }
 }
 
 extension LDNStatistics.Game {
-    fileprivate static let joinable = "Joinable"
-
-    fileprivate init(_ network: Network, names: [TitleID: String]) {
-        let title = TitleID(localCommunicationID: network.title)
+    fileprivate init(_ network: NetworkSnapshot, names: [TitleID: String]) {
         id = network.id.description
-        isPublic = network.passphrase.isPublic
-        playerCount = network.members.count
-        maxPlayerCount = Int(network.info.ldn.nodeCountMax)
-        gameName = names[title].map(PublicText.gameName) ?? "Unknown"
-        titleID = title.description
-        titleVersion = PublicText.version(network.gameVersion)
-        mode = network.proxy == nil ? "Master Server Proxy" : "P2P"
-        status = network.rejectsAll ? "Not Joinable" : Self.joinable
+        isPublic = network.isPublic
+        playerCount = network.players.count
+        maxPlayerCount = network.places
+        gameName = names[network.title].map(PublicText.gameName) ?? "Unknown"
+        titleID = network.title.description
+        titleVersion = network.version
+        mode = network.isP2P ? "P2P" : "Master Server Proxy"
+        status = network.rejectsAll ? "Not Joinable" : "Joinable"
         sceneID = Int(network.sceneID)
-        players = network.members.map { PublicText.name(network.info.ldn.nodes[$0.nodeID].userName) }
-    }
-}
-
-/// Text from strangers, made fit for web pages and logs.
-enum PublicText {
-    /// A player's name.
-    static func name(_ field: ByteBuffer) -> String {
-        cleaned(field, length: 32, allowing: "_-")
-    }
-
-    /// A game's version.
-    static func version(_ field: ByteBuffer) -> String {
-        cleaned(field, length: 16, allowing: "_-.")
-    }
-
-    static func gameName(_ name: String) -> String {
-        String(name.map { $0 == "<" || $0 == ">" ? "_" : $0 })
-    }
-
-    /// Letters and digits of any script stay.
-    private static func cleaned(_ field: ByteBuffer, length: Int, allowing others: String) -> String {
-        field.nulTerminatedText.prefix(length).filter { $0.isLetter || $0.isNumber || others.contains($0) }
+        players = network.players
     }
 }
