@@ -36,10 +36,20 @@ struct SimulationTests {
         }
         simulation.settle()
         checkInvariants(of: simulation.harness.engine, "seed \(seed), at the end")
+        var (hosts, joiners): ([ProxyToken], [ProxyToken]) = ([], [])
         for client in simulation.clients.values {
             let said = Self.packets(client.received)
             #expect(said != nil, "seed \(seed)")
+            for packet in said ?? [] {
+                switch packet {
+                case .externalProxyToken(let token): hosts.append(token.token)
+                case .externalProxy(let config): joiners.append(config.token)
+                default: break
+                }
+            }
         }
+        // A token lets one player in, once.
+        #expect(Set(hosts).count == hosts.count && Set(joiners).count == joiners.count, "seed \(seed)")
     }
 
     private static func packet(_ engine: LDNEngine, _ random: inout RandomSource) -> Packet? {

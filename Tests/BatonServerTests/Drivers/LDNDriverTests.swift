@@ -70,6 +70,36 @@ struct LDNDriverTests {
         }
     }
 
+    /// Behind a front end everybody has its address; whom it names counts, for introductions and for who is a neighbour.
+    @Test func throughATrustedFrontEndPlayersHaveTheirOwnAddresses() async throws {
+        let proxy = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = UInt16(try #require(proxy.localAddress?.port))
+        var settings = StreamSettings()
+        settings.proxySources = [try #require(IPPrefix("127.0.0.1"))]
+        try await master(settings: settings) { relay in
+            let host = try await relay.named(through: "PROXY TCP4 127.0.0.1 127.0.0.1 50000 30456\r\n")
+            try await host.send(.createAccessPoint(Self.request(proxyPort: port), advertiseData: ByteBuffer()))
+            _ = try await host.readPacket()
+            _ = try await host.readPacket()
+            let id = SessionID(connected: try await host.readPacket().payload)
+            // An IPv4 address that comes in IPv6's clothes is one all the same.
+            let header = "PROXY TCP6 ::ffff:198.51.100.7 ::1 50001 30456\r\n"
+            let player = try await relay.named(through: header)
+            try await player.send(.connect(Self.request(for: id)))
+            let token = try await host.readPacket()
+            #expect(token.type == .externalProxyToken)
+            #expect(Array(token.payload[0x14..<0x18]) == [198, 51, 100, 7] && token.payload[0x24] == 2)
+            let introduction = try await player.readPacket()
+            #expect(introduction.type == .externalProxy && Array(introduction.payload[..<4]) == [127, 0, 0, 1])
+            #expect(Array(introduction.payload[0x14..<0x16]) == [UInt8(port & 0xFF), UInt8(port >> 8)])
+            #expect(introduction.payload[0x16..<0x26] == token.payload[0x04..<0x14])
+            try await player.close()
+            try await host.close()
+        }
+        try await proxy.close()
+    }
+
     /// A player that reads nothing is parted from; the others get every packet meanwhile.
     @Test func aSlowPlayerIsDroppedAndNobodyElseDelayed() async throws {
         var settings = StreamSettings()
@@ -142,6 +172,12 @@ struct LDNDriverTests {
         return header
     }
 
+    fileprivate static func request(for id: SessionID) -> ConnectRequest {
+        var request = ConnectRequest()
+        request.networkInfo.networkID.sessionID = id
+        return request
+    }
+
     fileprivate static func request(proxyPort: UInt16 = 0) -> CreateAccessPointRequest {
         var request = CreateAccessPointRequest()
         request.networkConfig.nodeCountMax = 8
@@ -152,8 +188,11 @@ struct LDNDriverTests {
 
 extension Loopback<LDNEngine> {
     /// A client that has a name.
-    fileprivate func named() async throws -> TestClient {
+    ///
+    /// - Parameter header: what a front end says of it first.
+    fileprivate func named(through header: String = "") async throws -> TestClient {
         let client = try await connect()
+        if !header.isEmpty { try await client.send(header.utf8) }
         try await client.send(.initialize(InitializeMessage()))
         #expect(try await client.readPacket().type == .initialize)
         return client
@@ -165,19 +204,23 @@ extension Loopback<LDNEngine> {
         #expect(try await client.readPacket().type == .proxyConfig)
         let (type, payload) = try await client.readPacket()
         #expect(type == .connected)
-        let id = payload[0x10..<0x20]
-        func number(_ bytes: ArraySlice<UInt8>) -> UInt64 { bytes.reduce(0) { $0 << 8 | UInt64($1) } }
-        return (client, SessionID(high: number(id.prefix(8)), low: number(id.suffix(8))))
+        return (client, SessionID(connected: payload))
     }
 
     fileprivate func player(of id: SessionID) async throws -> TestClient {
         let client = try await named()
-        var request = ConnectRequest()
-        request.networkInfo.networkID.sessionID = id
-        try await client.send(.connect(request))
+        try await client.send(.connect(LDNDriverTests.request(for: id)))
         #expect(try await client.readPacket().type == .proxyConfig)
         #expect(try await client.readPacket().type == .connected)
         return client
+    }
+}
+
+extension SessionID {
+    /// The id of the network that a `Connected` tells of.
+    fileprivate init(connected payload: [UInt8]) {
+        func number(_ range: Range<Int>) -> UInt64 { payload[range].reduce(0) { $0 << 8 | UInt64($1) } }
+        self.init(high: number(0x10..<0x18), low: number(0x18..<0x20))
     }
 }
 

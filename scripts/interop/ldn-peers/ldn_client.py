@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Plays whole LDN sessions against a master and says what held.
 
-    ldn_client.py HOST:PORT [--slow] [NAME...]
+    ldn_client.py HOST:PORT [--slow] [--api HOST:PORT] [NAME...]
 
-Runs every scenario, or those named. --slow includes those that wait for the master's timers. Status 1 if any fails.
+Runs every scenario, or those named. --slow includes those that wait for the master's timers, --api what it tells the web.
+Status 1 if any fails.
 """
 
 import argparse
@@ -15,10 +16,12 @@ import sys
 import threading
 import time
 import traceback
+import urllib.request
 
 from ldn_wire import *
 
 SCENARIOS = []
+API = None  # the address of the master's statistics
 FIXTURES = pathlib.Path(__file__).resolve().parents[3] / "Tests" / "Fixtures" / "ldn"
 TITLES = iter(range(0x0100_0000_0000_1000, 2**62))  # each scenario plays a game of its own
 
@@ -412,14 +415,53 @@ def pings_of_the_master(master):
             pass
 
 
+def web(path):
+    with urllib.request.urlopen(f"http://{API}{path}", timeout=10) as answer:
+        assert answer.status == 200 and answer.headers.get_content_type() == "application/json"
+        return json.load(answer)
+
+
+def statistics(master):
+    title, secret = next(TITLES), "Ryujinx-5ec2e700"
+    before = web("/api")
+    with Client(master).hello() as host, Client(master).hello() as guest, Client(master).hello(words=secret) as hidden:
+        network = host.host(create(name="An<n>a 1", title=title))
+        guest.join(network)
+        host.send(packet(SET_ACCEPT_POLICY, b"\1"))
+        host.sync(), host.sync()
+        hidden.host(create(title=title))
+        for _ in range(50):  # what is told is up to a second old
+            games = [game for game in web("/api/public_games") if int(game["title_id"], 16) == title]
+            if games and games[0]["status"] == "Not Joinable":
+                break
+            time.sleep(0.1)
+        assert len(games) == 1, "the private network is not listed"
+        game = games[0]
+        assert game["id"] == network.session.hex() and game["title_id"] == f"{title:016X}"
+        assert (game["player_count"], game["max_player_count"], game["mode"]) == (2, 8, "Master Server Proxy")
+        assert game["players"] == ["Anna1", "guest"] and game["title_version"] == "1.2.3"
+        assert web("/api/games")[game["id"]] == game
+        for _ in range(50):
+            after = web("/api")
+            if after["private_game_count"] > before["private_game_count"]:
+                break
+            time.sleep(0.1)
+        assert after["private_game_count"] == before["private_game_count"] + 1, "but counted"
+
+
 def main():
+    global API
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("master", metavar="HOST:PORT")
     arguments.add_argument("--slow", action="store_true", help="wait for the master's timers too")
+    arguments.add_argument("--api", metavar="HOST:PORT", help="where the master's statistics are")
     arguments.add_argument("names", nargs="*", metavar="NAME")
     options = arguments.parse_args()
     host, _, port = options.master.rpartition(":")
     failures = 0
+    if options.api:
+        API = options.api
+        scenario(statistics)
     for name, play, is_slow in SCENARIOS:
         if name not in options.names if options.names else is_slow and not options.slow:
             continue
