@@ -33,15 +33,24 @@ package struct MasterProbe: Sendable {
     /// Nobody else's scan shows the test network: it is opened under a passphrase of its own.
     private let configuration: LDNClientConfiguration
     private let master: Endpoint
+    /// How long a player's words may take.
+    private let patience: Duration
     private static let port: UInt16 = 49_999
 
-    package init(_ master: Endpoint) {
+    /// - Parameter patience: how long a scan may take, and a request to enter a network; `nil` is as long as emulators
+    ///   wait.
+    package init(_ master: Endpoint, patience: Duration? = nil) {
         self.master = master
         var configuration = LDNClientConfiguration()
         configuration.userName = "baton probe"
         let digits = String(UInt32.random(in: 0 ... .max), radix: 16)
         configuration.passphrase = "Ryujinx-" + String(repeating: "0", count: 8 - digits.count) + digits
+        configuration.handshakeTimeout = patience ?? configuration.handshakeTimeout
+        configuration.scanTimeout = patience ?? configuration.scanTimeout
+        configuration.entryTimeout = patience ?? configuration.entryTimeout
+        configuration.pingTimeout = patience ?? configuration.pingTimeout
         self.configuration = configuration
+        self.patience = patience ?? .seconds(5)
     }
 
     /// Tells of each step when it is over. After one that failed the others are not tried, but for `ping`.
@@ -59,9 +68,11 @@ package struct MasterProbe: Sendable {
     private struct StepFailed: Error {}
 
     private func play(_ connections: inout [LDNConnection], _ tell: (Outcome) -> Void) async throws {
-        let (hostEars, guestEars) = (Ears(), Ears())
+        let (hostEars, guestEars) = (Ears(patience), Ears(patience))
+        var watching = configuration
+        watching.passphrase = ""
         let watcher = try await step(.connect, tell) {
-            let connection = try await LDNConnection.connect(to: master)
+            let connection = try await LDNConnection.connect(to: master, configuration: watching)
             return (connection, "from \(connection.localEndpoint)")
         }
         connections.append(watcher)
@@ -168,13 +179,12 @@ extension LDNClientEvent {
 
 /// Waits for something that a client tells.
 private final class Ears: Sendable {
-    /// How long that may take.
-    private static let patience = Duration.seconds(5)
-
     private let events: AsyncStream<LDNClientEvent>
     private let source: AsyncStream<LDNClientEvent>.Continuation
+    private let patience: Duration
 
-    init() {
+    init(_ patience: Duration) {
+        self.patience = patience
         (events, source) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1000))
     }
 
@@ -184,8 +194,8 @@ private final class Ears: Sendable {
     func heard(_ isIt: @escaping @Sendable (LDNClientEvent) -> Bool) async -> Bool {
         await withTaskGroup(of: Bool.self) { group in
             group.addTask { [events] in await events.contains(where: isIt) }
-            group.addTask {
-                try? await Task.sleep(for: Self.patience)
+            group.addTask { [patience] in
+                try? await Task.sleep(for: patience)
                 return false
             }
             let result = await group.next() ?? false
