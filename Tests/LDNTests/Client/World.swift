@@ -173,37 +173,50 @@ final class World {
 
     /// Lets everything arrive.
     func settle() {
-        while moves().map({ $0(.max) }).contains(true) {}
+        var moved = true
+        while moved {
+            moved = answerProbe()
+            if hostsHear() { moved = true }
+            for player in players {
+                for kind in 0..<Self.kinds where move(player, kind, .max) { moved = true }
+            }
+        }
     }
 
     /// Lets one thing happen, in part.
     func step(_ random: inout RandomSource) {
-        let moves = moves()
-        guard let move = moves.randomElement(using: &random) else { return }
-        _ = move(Int.random(in: 1...2000, using: &random))
+        let most = Int.random(in: 1...2000, using: &random)
+        let pick = Int.random(in: 0..<players.count * Self.kinds + 2, using: &random)
+        switch pick {
+        case 0: _ = answerProbe()
+        case 1: _ = hostsHear()
+        default: _ = move(players[(pick - 2) / Self.kinds], (pick - 2) % Self.kinds, most)
+        }
     }
 
-    /// Everything that can move; each moves at most so many bytes, and says whether it did.
-    private func moves() -> [(Int) -> Bool] {
-        var moves: [(Int) -> Bool] = [answerProbe, hostsHear]
-        for player in players where player.isConnected {
-            moves += [
-                { self.toMaster(player, $0) }, { self.fromMaster(player, $0) }, { _ in self.connectProxy(player) },
-                { self.toProxy(player, $0) }, { self.fromProxy(player, $0) },
-            ]
+    /// In how many ways something can happen to a player.
+    private static let kinds = 5
+
+    /// Moves at most so many bytes one way; says whether anything moved.
+    private func move(_ player: Player, _ kind: Int, _ most: Int) -> Bool {
+        guard player.isConnected else { return false }
+        return switch kind {
+        case 0: toMaster(player, most)
+        case 1: fromMaster(player, most)
+        case 2: connectProxy(player)
+        case 3: toProxy(player, most)
+        default: fromProxy(player, most)
         }
-        return moves
     }
 
     private func toMaster(_ player: Player, _ most: Int) -> Bool {
-        guard player.isConnected, !master.paused.contains(player.masterPeer), let piece = player.toMaster.piece(most)
+        guard !master.paused.contains(player.masterPeer), let piece = player.toMaster.piece(most)
         else { return false }
         master.receive(piece, from: player.masterPeer)
         return true
     }
 
     private func fromMaster(_ player: Player, _ most: Int) -> Bool {
-        guard player.isConnected else { return false }
         player.fromMaster.writeBytes(master.take(player.masterPeer))
         if let piece = player.fromMaster.piece(most) {
             tell(player) { $0.receive(piece, over: .master, at: master.now, into: &$1) }
@@ -248,7 +261,7 @@ final class World {
         return true
     }
 
-    private func answerProbe(_: Int) -> Bool {
+    private func answerProbe() -> Bool {
         let asked = master.probes.sorted { $0.key.slot < $1.key.slot }.first
         guard let (peer, endpoint) = asked else { return false }
         master.answerProbe(of: peer, isReachable: proxies[endpoint.port] != nil)
@@ -256,7 +269,7 @@ final class World {
     }
 
     /// Hosts hear what their proxies tell.
-    private func hostsHear(_: Int) -> Bool {
+    private func hostsHear() -> Bool {
         var moved = false
         for host in players where host.isConnected {
             guard let port = host.ownProxy, let proxy = proxies[port] else { continue }

@@ -8,14 +8,14 @@ import Testing
 /// A master, P2P hosts and players that join, talk, are put out, and die, over lines that cut and delay.
 @Suite("LDN: master, proxies and clients together", .timeLimit(.minutes(5)))
 struct WorldSimulationTests {
-    @Test(arguments: 0..<25)
+    @Test(arguments: 0..<12)
     func playersOfP2PNetworksComeAndGo(_ seed: UInt64) throws {
         let world = World(seed: seed)
         var random = RandomSource.seeded(seed &+ 77)
         let host = world.ready("host")
         try open(world, host)
         let network = try #require(host.entered.first).network
-        for step in 0..<400 {
+        for step in 0..<300 {
             let players = world.players.filter { $0 !== host && $0.isConnected }
             let player = players.randomElement(using: &random)
             switch Int.random(in: 0..<20, using: &random) {
@@ -44,7 +44,7 @@ struct WorldSimulationTests {
     }
 
     /// Who is in, in the host's proxy too, hears each broadcast once, and each sender's in order.
-    @Test(arguments: 0..<10)
+    @Test(arguments: 0..<6)
     func eachBroadcastArrivesOnce(_ seed: UInt64) throws {
         let world = World(seed: seed)
         var random = RandomSource.seeded(seed &+ 99)
@@ -118,9 +118,11 @@ struct WorldSimulationTests {
         let engine = try #require(world.proxies[port]?.engine)
         let info = try #require(host.client.membership?.network.ldn, "\(place)")
         let told = info.nodes.filter(\.isConnected).map(\.ipv4Address)
-        let members = world.players.filter { $0 !== host }.compactMap { $0.client.membership?.address }
-        #expect(Set(told) == Set(members + [.host]), "\(place)")
-        #expect(Set(engine.playerAddresses) == Set(members), "\(place)")
+        let members = world.players.filter { $0 !== host }.compactMap(\.client.membership)
         #expect(told.count == members.count + 1, "\(place)")
+        // Whose line was lost before it had shown its token is in, and cannot say anything.
+        let talkers = Set(members.filter { $0.address != .any }.map(\.address))
+        #expect(Set(told).isSuperset(of: talkers.union([.host])), "\(place)")
+        #expect(Set(engine.playerAddresses) == talkers, "\(place)")
     }
 }
