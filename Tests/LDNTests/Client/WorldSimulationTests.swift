@@ -8,14 +8,14 @@ import Testing
 /// A master, P2P hosts and players that join, talk, are put out, and die, over lines that cut and delay.
 @Suite("LDN: master, proxies and clients together", .timeLimit(.minutes(5)))
 struct WorldSimulationTests {
-    @Test(arguments: 0..<12)
+    @Test(arguments: 0..<6)
     func playersOfP2PNetworksComeAndGo(_ seed: UInt64) throws {
         let world = World(seed: seed)
         var random = RandomSource.seeded(seed &+ 77)
         let host = world.ready("host")
         try open(world, host)
         let network = try #require(host.entered.first).network
-        for step in 0..<300 {
+        for step in 0..<200 {
             let players = world.players.filter { $0 !== host && $0.isConnected }
             let player = players.randomElement(using: &random)
             switch Int.random(in: 0..<20, using: &random) {
@@ -44,7 +44,7 @@ struct WorldSimulationTests {
     }
 
     /// Who is in, in the host's proxy too, hears each broadcast once, and each sender's in order.
-    @Test(arguments: 0..<6)
+    @Test(arguments: 0..<3)
     func eachBroadcastArrivesOnce(_ seed: UInt64) throws {
         let world = World(seed: seed)
         var random = RandomSource.seeded(seed &+ 99)
@@ -62,7 +62,7 @@ struct WorldSimulationTests {
             talkers.append((player, socket))
         }
         var sent: [[String]] = Array(repeating: [], count: talkers.count)
-        for number in 0..<300 {
+        for number in 0..<150 {
             let index = Int.random(in: talkers.indices, using: &random)
             let destination = Bool.random(using: &random) ? VirtualAddress.broadcast : .legacyBroadcast
             sent[index].append("\(index) \(number)")
@@ -77,7 +77,7 @@ struct WorldSimulationTests {
         let port = try #require(host.ownProxy)
         let heard = talkers.map(\.player.texts) + [world.hostTexts[port] ?? []]
         for texts in heard {
-            #expect(texts.count == 300, "seed \(seed)")
+            #expect(texts.count == 150, "seed \(seed)")
             for (index, own) in sent.enumerated() {
                 #expect(texts.filter { $0.hasPrefix("\(index) ") } == own, "seed \(seed)")
             }
