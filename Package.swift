@@ -53,7 +53,8 @@ let package = Package(
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LDN", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore,
+                "RelayCore", "JSONRelay", "LDN", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency,
+                nioCore,
                 nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
@@ -68,7 +69,7 @@ let package = Package(
         .executableTarget(
             name: "baton",
             dependencies: [
-                "BatonServer", "Netplay", "RelayCore", logging,
+                "BatonServer", "LDN", "Netplay", "RelayCore", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

@@ -13,6 +13,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case coreDescription = "core-description"
     case ldnWire = "ldn-wire"
     case ldnEngine = "ldn-engine"
+    case ldnProxy = "ldn-proxy"
+    case ldnClient = "ldn-client"
 
     /// Feeds the target one input. It returns whatever the input is; a trap is a finding.
     package func run(_ bytes: [UInt8]) {
@@ -30,6 +32,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .coreDescription: fuzzCoreDescription(bytes)
         case .ldnWire: fuzzLDNWire(bytes)
         case .ldnEngine: fuzzLDNEngine(bytes)
+        case .ldnProxy: fuzzLDNProxy(bytes)
+        case .ldnClient: fuzzLDNClient(bytes)
         }
     }
 }

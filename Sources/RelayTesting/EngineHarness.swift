@@ -19,6 +19,8 @@ public struct EngineHarness<Engine: StreamEngine> {
     public private(set) var ended: Set<PeerID> = []
     /// What the engine wants to know of addresses: answered by `answerProbe`.
     public private(set) var probes: [PeerID: Endpoint] = [:]
+    /// What ended here, of whom, in order.
+    public private(set) var deliveredHere: [(bytes: ByteBuffer, peer: PeerID)] = []
     private var unwritable: Set<PeerID> = []
     private var addresses: [PeerID: IPAddress] = [:]
     private var table = PeerTable<Void>()
@@ -105,6 +107,14 @@ public struct EngineHarness<Engine: StreamEngine> {
         drain()
     }
 
+    /// An input that only this kind of engine has.
+    public mutating func update<Failure: Error, Result>(
+        _ input: (inout Engine, Instant, inout Outbox) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { drain() }
+        return try input(&engine, now, &outbox)
+    }
+
     /// Takes what was sent to a peer since the last call.
     public mutating func take(_ peer: PeerID) -> [UInt8] {
         guard let bytes = delivered.removeValue(forKey: peer) else { return [] }
@@ -149,6 +159,8 @@ public struct EngineHarness<Engine: StreamEngine> {
                 precondition(probes[peer] == nil, "probed twice at once for \(peer)")
                 precondition(endpoint.address == addresses[peer], "probed an address that is not \(peer)'s own")
                 probes[peer] = endpoint
+            case .deliver(let bytes, from: let peer):
+                deliveredHere.append((bytes, peer))
             case .emit(let event):
                 events.append(event)
             }

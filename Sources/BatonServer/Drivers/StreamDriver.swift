@@ -19,21 +19,29 @@ final class StreamDriver {
     private var connections = PeerTable<StreamConnection>()
     private var unflushed: [StreamConnection] = []
     private let probes: ConnectProbes
+    private let onEvent: (any EngineEvent) -> Void
+    private let onDelivery: (ByteBuffer) -> Void
     private var timer: (at: Instant, task: Scheduled<Void>)?
     /// Made once, so that handing it to the event loop allocates nothing.
     private lazy var flushTask: @Sendable () -> Void = { [driver = NIOLoopBound(self, eventLoop: eventLoop)] in
         driver.value.flush()
     }
 
+    /// - Parameters:
+    ///   - onEvent: told of every event, beside the log.
+    ///   - onDelivery: gets the traffic that ends in this program.
     init(
         engine: any StreamEngine, settings: StreamSettings, desk: AdmissionDesk, log: ListenerLog,
-        eventLoop: any EventLoop
+        eventLoop: any EventLoop, onEvent: @escaping (any EngineEvent) -> Void = { _ in },
+        onDelivery: @escaping (ByteBuffer) -> Void = { _ in }
     ) {
         self.engine = engine
         self.settings = settings
         self.desk = desk
         self.log = log
         self.eventLoop = eventLoop
+        self.onEvent = onEvent
+        self.onDelivery = onDelivery
         probes = ConnectProbes(eventLoop: eventLoop, timeout: settings.probeTimeout, limit: settings.maxProbes)
     }
 
@@ -157,6 +165,18 @@ final class StreamDriver {
         armTimer()
     }
 
+    /// Gives the engine an input that only its kind has, which must be the kind that `input` takes.
+    func perform<Engine: StreamEngine, Failure: Error, Result>(
+        _ input: (inout Engine, inout Outbox) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guard var changed = engine as? Engine else { preconditionFailure("the engine is another one") }
+        defer {
+            engine = changed
+            drainOutbox()
+        }
+        return try input(&changed, &outbox)
+    }
+
     // MARK: What the engine wants
 
     private func drainOutbox() {
@@ -197,8 +217,11 @@ final class StreamDriver {
             connection.close()
         case .probe(let endpoint, for: let peer):
             probes.probe(endpoint, for: peer) { [self] in probed(peer, isReachable: $0) }
+        case .deliver(let bytes, from: _):
+            onDelivery(bytes)
         case .emit(let event):
             counters.events.count(event.name)
+            onEvent(event)
             log.event(event, event.peer.flatMap { connections[$0]?.endpoint })
         }
     }
