@@ -11,6 +11,15 @@ public struct PeerID: Hashable, Sendable, CustomStringConvertible {
         self.generation = generation
     }
 
+    /// Reads what `description` says; `nil` for anything else.
+    public init?(_ description: some StringProtocol) {
+        let numbers = description.split(separator: ".", omittingEmptySubsequences: false).map { UInt32($0) }
+        guard numbers.count == 2, let slot = numbers[0], let generation = numbers[1],
+            description == "\(slot).\(generation)"
+        else { return nil }
+        self.init(slot: slot, generation: generation)
+    }
+
     /// A short number for logs: unique among the peers of a listener at any moment, `slot.generation`.
     public var description: String { "\(slot).\(generation)" }
 }

@@ -37,6 +37,9 @@ public protocol StreamEngine: SendableMetatype {
     /// Parts from every peer, in the protocol's own words where it has any.
     mutating func stop(at now: Instant, into out: inout Outbox)
 
+    /// Parts from a peer because the operator wants so, in the protocol's own words where it has any.
+    mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox)
+
     /// How many rooms keep a draining server alive.
     var roomCount: Int { get }
 

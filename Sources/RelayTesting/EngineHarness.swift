@@ -89,6 +89,11 @@ public struct EngineHarness<Engine: StreamEngine> {
         drain()
     }
 
+    public mutating func kick(_ peer: PeerID) {
+        engine.kick(peer, at: now, into: &outbox)
+        drain()
+    }
+
     /// Takes what was sent to a peer since the last call.
     public mutating func take(_ peer: PeerID) -> [UInt8] {
         guard let bytes = delivered.removeValue(forKey: peer) else { return [] }

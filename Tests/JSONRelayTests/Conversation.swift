@@ -59,6 +59,7 @@ final class Conversation {
     func pass(_ duration: Duration) { harness.advance(by: duration) }
     func drain() { harness.beginDrain() }
     func stop() { harness.stop() }
+    func kick(_ peer: PeerID) { harness.kick(peer) }
     func reconfigure(_ change: (inout JSONRelayConfiguration) -> Void) {
         var configuration = harness.engine.configuration
         change(&configuration)

@@ -198,4 +198,21 @@ struct LifetimeTests {
         #expect(relay.roomCount == 0)
         #expect(relay.nextDeadline == nil)
     }
+
+    @Test("who is kicked is told so where there are words for it, and its id is free")
+    func kick() {
+        for (replies, expected) in [
+            (JSONRelayConfiguration.ErrorReplies.readme, [error("Kicked", to: "alpha")]), (.reference, []),
+        ] {
+            let relay = Conversation { $0.errorReplies = replies }
+            let (peer, other) = (relay.join("alpha"), relay.join("beta"))
+            relay.kick(peer)
+            #expect(relay.heard(peer) == expected)
+            #expect(relay.closed(peer) == "kicked")
+            #expect(relay.ids == ["beta"])
+            relay.kick(peer)
+            #expect(relay.closed(other) == nil)
+            #expect(relay.closed(relay.join("alpha")) == nil)
+        }
+    }
 }

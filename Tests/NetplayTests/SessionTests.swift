@@ -255,6 +255,19 @@ struct SessionTests {
         #expect(rooms[0].peers.map(\.role).sorted() == ["guest", "host", "pending guest"])
         #expect(rooms[0].id == base64(session))
     }
+
+    @Test func kickedGuestTakesItsLinkWithItAndNobodyElse() {
+        var tunnel = Tunnel()
+        let (host, session, guest, link) = tunnel.pair()
+        let other = tunnel.guest(of: session)
+        tunnel.harness.kick(guest)
+        #expect(tunnel.reason(guest) == "kicked")
+        #expect(tunnel.reason(link) == "partner_left")
+        #expect(tunnel.reason(host) == nil && tunnel.reason(other) == nil)
+        tunnel.harness.kick(host)
+        #expect(tunnel.reason(host) == "kicked" && tunnel.reason(other) == "host_left")
+        #expect(tunnel.harness.engine.roomCount == 0)
+    }
 }
 
 extension Array where Element: Equatable {

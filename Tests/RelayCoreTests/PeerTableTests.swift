@@ -59,4 +59,12 @@ struct PeerTableTests {
         }
         #expect(table.all.sorted() == model.values.sorted())
     }
+
+    @Test func namesAreReadAsTheyAreSaid() {
+        let peer = PeerID(slot: 12, generation: 4_294_967_295)
+        #expect(PeerID("\(peer)") == peer)
+        for text in ["", "1", "1.", ".1", "1.2.3", "+1.2", "01.2", "1.-2", "1. 2", "4294967296.0", "a.b"] {
+            #expect(PeerID(text) == nil, "\(text)")
+        }
+    }
 }

@@ -44,9 +44,24 @@ struct AdminService: Service {
         let api = guarded.group("api/v1")
         api.get("status") { _, _ in try await StatusResponse(overview) }
         api.get("rooms") { _, _ in try await RoomsResponse(overview) }
+        let changing = api.group().add(middleware: WriteAccess(token))
+        changing.delete("peers/:protocol/:peer") { _, context in
+            try await kick(
+                context.parameters.require("peer"), of: context.parameters.require("protocol"), in: overview.relays)
+            return HTTPResponse.Status.noContent
+        }
         if let dedicated = overview.dedicated {
-            HostRoutes(service: dedicated).add(to: api, changing: api.group().add(middleware: WriteAccess(token)))
+            HostRoutes(service: dedicated).add(to: api, changing: changing)
         }
         return router
+    }
+
+    private static func kick(_ name: String, of protocolName: String, in relays: [any Relay]) async throws {
+        guard let relay = relays.first(where: { $0.name == protocolName }) else {
+            throw HTTPError(.notFound, message: "no such protocol is served")
+        }
+        guard let peer = PeerID(name), try await relay.kick(peer) else {
+            throw HTTPError(.notFound, message: "no such peer is connected")
+        }
     }
 }

@@ -122,6 +122,14 @@ final class StreamDriver {
         drainOutbox()
     }
 
+    /// Parts from a peer; `false` if there is none of that name.
+    func kick(_ peer: PeerID) -> Bool {
+        guard connections[peer] != nil else { return false }
+        engine.kick(peer, at: .now, into: &outbox)
+        drainOutbox()
+        return true
+    }
+
     func stop() {
         engine.stop(at: .now, into: &outbox)
         drainOutbox()

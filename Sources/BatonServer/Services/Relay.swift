@@ -17,6 +17,14 @@ protocol Relay: Service {
     func status() async throws -> RelayStatus
 
     func rooms() async throws -> [RoomSnapshot]
+
+    /// Parts from a peer; `false` if there is none of that name.
+    func kick(_ peer: PeerID) async throws -> Bool
+}
+
+extension Relay {
+    /// Where nobody stays connected there is nobody to part from.
+    func kick(_ peer: PeerID) async throws -> Bool { false }
 }
 
 /// A protocol over TCP: what it does not say about itself, its relay does.
@@ -32,6 +40,7 @@ extension StreamService {
     func beginDrain() async throws { try await relay.beginDrain() }
     func status() async throws -> RelayStatus { try await relay.status() }
     func rooms() async throws -> [RoomSnapshot] { try await relay.rooms() }
+    func kick(_ peer: PeerID) async throws -> Bool { try await relay.kick(peer) }
 }
 
 /// What a relay does, in figures.

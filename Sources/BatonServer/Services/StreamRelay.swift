@@ -89,6 +89,11 @@ final class StreamRelay: Sendable {
         }.get()
     }
 
+    func kick(_ peer: PeerID) async throws -> Bool {
+        let driver = driver
+        return try await eventLoop.submit { driver.value.kick(peer) }.get()
+    }
+
     func rooms() async throws -> [RoomSnapshot] {
         let driver = driver
         return try await eventLoop.submit { driver.value.engine.rooms(at: .now) }.get()

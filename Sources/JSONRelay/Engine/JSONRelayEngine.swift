@@ -92,6 +92,13 @@ public struct JSONRelayEngine: StreamEngine {
         }
     }
 
+    /// Tells the client, if there are errors in its dialect, and parts from it.
+    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+        guard let client = clients[peer] else { return }
+        if configuration.errorReplies == .readme { sendError("Kicked", to: client, into: &out) }
+        part(from: client, .kicked, into: &out)
+    }
+
     /// Takes new settings. How many faults a client may commit was settled when it connected.
     public mutating func reconfigure(_ configuration: JSONRelayConfiguration) {
         self.configuration = configuration

@@ -126,6 +126,12 @@ public struct NetplayEngine: StreamEngine {
         }
     }
 
+    /// The tunnel has no words for it: the peer finds the end of its stream, and so does the other end of a pair.
+    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+        guard peers[peer] != nil else { return }
+        close(peer, .kicked, at: now, into: &out)
+    }
+
     /// Takes new settings; peers that are connected stay.
     public mutating func reconfigure(_ configuration: NetplayConfiguration) {
         self.configuration = configuration

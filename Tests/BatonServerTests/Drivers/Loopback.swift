@@ -45,7 +45,7 @@ struct Loopback<Engine: StreamEngine>: Sendable {
 
     /// Waits until the relay's figures are as they should be; the suite's time limit bounds it.
     func until(_ condition: (RelayStatus) -> Bool) async throws {
-        while try await !condition(relay.status()) { await Task.yield() }
+        while try await !condition(relay.status()) { try await Task.sleep(for: .milliseconds(1)) }
     }
 }
 

@@ -134,6 +134,38 @@ extension LifecycleTests {
             }
         }
 
+        @Test func aPeerIsPartedFrom() async throws {
+            let configuration = """
+                json: {listen: "127.0.0.1:0"}
+                admin: {listen: "127.0.0.1:0", token: "open-sesame"}
+
+                """
+            try await withServer(configuration) { server in
+                let admin = try await server.admin(token: "open-sesame")
+                let address = try await server.address(of: "json")
+                let anna = try await JSONClient.named("anna", at: address)
+                _ = try await JSONClient.named("bert", at: address)
+                let peers = try await admin.rooms().flatMap(\.peers)
+                let peer = try #require(peers.first { $0.name == "anna" }?.peer)
+                for path in ["json/9.9", "json/anna", "netplay/\(peer)", "json/\(peer)0"] {
+                    #expect(try await admin.send("DELETE", "/api/v1/peers/\(path)").status == 404, "\(path)")
+                }
+                #expect(try await server.admin().send("DELETE", "/api/v1/peers/json/\(peer)").status == 401)
+                #expect(try await admin.send("DELETE", "/api/v1/peers/json/\(peer)").status == 204)
+                #expect(try await anna.receive()["payload"] == "Kicked")
+                #expect(try await admin.rooms().flatMap(\.peers).map(\.name) == ["bert"])
+                #expect(try await admin.status().relay("json").closed["kicked"] == 1)
+                #expect(try await admin.send("DELETE", "/api/v1/peers/json/\(peer)").status == 404)
+            }
+        }
+
+        @Test func withoutATokenNothingIsChanged() async throws {
+            try await withServer { server in
+                let reply = try await server.admin().send("DELETE", "/api/v1/peers/json/0.0")
+                #expect(reply.status == 403)
+            }
+        }
+
         @Test func withoutATokenOnlyLoopbackIsServed() async throws {
             let configuration = "netplay: {listen: \"127.0.0.1:0\"}\nadmin: {listen: \"0.0.0.0:0\"}\n"
             try await withServer(configuration) { server in

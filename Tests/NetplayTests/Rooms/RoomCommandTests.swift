@@ -184,4 +184,17 @@ struct RoomCommandTests {
         let eve = party.join("eve", session: TunnelID(high: 1, low: 1))
         #expect(party.reason(eve) == "wrong_password")
     }
+
+    @Test func kickedGuestIsToldAndTheOthersPlayOn() {
+        var party = RoomParty()
+        let (ann, bob) = (party.player("ann"), party.player("bob"))
+        party.play(ann, bob, frames: 3)
+        party.harness.kick(ann.peer)
+        party.settle()
+        #expect(party.reason(ann) == "kicked")
+        #expect(ann.said(.disconnect).count == 1)
+        party.play(bob, frames: 3)
+        #expect(party.isIn(bob))
+        #expect(party.violations.isEmpty)
+    }
 }
