@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "RelayCore", targets: ["RelayCore"]),
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
+        .library(name: "SOE", targets: ["SOE"]),
         .library(name: "BatonServer", targets: ["BatonServer"]),
         .library(name: "RelayTesting", targets: ["RelayTesting"]),
     ],
@@ -49,6 +50,13 @@ let package = Package(
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
         .target(
+            name: "SOE",
+            dependencies: [
+                "RelayCore", "CZlib", nioCore, .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "BatonServer",
             dependencies: [
                 "RelayCore", "JSONRelay", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore,
@@ -71,10 +79,14 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .target(name: "RelayTesting", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(
+            name: "RelayTesting",
+            dependencies: ["RelayCore", nioCore, .product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: strict
+        ),
         .target(
             name: "FuzzTargets",
-            dependencies: ["CZlib", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", nioCore],
+            dependencies: ["CZlib", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", nioCore],
             path: "Fuzz/Targets", swiftSettings: strict
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RelayTesting"], swiftSettings: strict),
@@ -84,6 +96,7 @@ let package = Package(
         .testTarget(
             name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", crypto, nioCore],
             swiftSettings: strict),
+        .testTarget(name: "SOETests", dependencies: ["SOE", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
             dependencies: [

@@ -5,7 +5,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite("Pipe between two connections", .timeLimit(.minutes(2)))
+@Suite("Pipe between two connections", .timeLimit(.minutes(5)))
 struct PipeTests {
     @Test func whatWasSaidBeforeTheyWereJoinedIsPassedOn() async throws {
         try await withEnds { first, second in
