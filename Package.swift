@@ -25,6 +25,7 @@ let package = Package(
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
         .library(name: "SOE", targets: ["SOE"]),
+        .library(name: "SOEGateway", targets: ["SOEGateway"]),
         .library(name: "BatonServer", targets: ["BatonServer"]),
         .library(name: "RelayTesting", targets: ["RelayTesting"]),
     ],
@@ -56,11 +57,14 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(name: "SOEGateway", dependencies: ["RelayCore", "SOE", nioCore], swiftSettings: strict),
+        .target(name: "SOETools", dependencies: ["RelayCore", "SOE", "Captures", nioCore], swiftSettings: strict),
+        .target(name: "Captures", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore,
-                nioPosix, logging, serviceLifecycle, "Yams",
+                "RelayCore", "JSONRelay", "Netplay", "SOE", "SOEGateway", "SOETools", "CLinuxNet", "CMaxMindDB",
+                "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -74,7 +78,7 @@ let package = Package(
         .executableTarget(
             name: "baton",
             dependencies: [
-                "BatonServer", "Netplay", "RelayCore", logging,
+                "BatonServer", "Captures", "Netplay", "RelayCore", "SOE", "SOETools", logging, nioCore,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -86,7 +90,10 @@ let package = Package(
         ),
         .target(
             name: "FuzzTargets",
-            dependencies: ["CZlib", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", nioCore],
+            dependencies: [
+                "CZlib", "Captures", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
+                "SOETools", nioCore,
+            ],
             path: "Fuzz/Targets", swiftSettings: strict
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RelayTesting"], swiftSettings: strict),
@@ -98,11 +105,15 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "SOETests", dependencies: ["SOE", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
+            name: "SOEGatewayTests", dependencies: ["RelayTesting", "SOE", "SOEGateway", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "SOEToolsTests", dependencies: ["Captures", "RelayTesting", "SOE", "SOETools", nioCore],
+            swiftSettings: strict),
+        .testTarget(
             name: "BatonServerTests",
             dependencies: [
-                "BatonServer", "CLinuxNet", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "baton",
-                nioConcurrency, nioCore,
-                nioPosix,
+                "BatonServer", "CLinuxNet", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
+                "baton", nioConcurrency, nioCore, nioPosix,
                 logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),

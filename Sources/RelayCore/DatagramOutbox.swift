@@ -88,6 +88,11 @@ public struct DatagramOutbox {
         if bytes.capacity > Self.keptCapacity { bytes = ByteBuffer() } else { bytes.clear() }
     }
 
+    /// Forgets the deliveries and events from one on: somebody in between has made something else of them.
+    public mutating func removeEffects(from first: Int) {
+        records.removeSubrange(first...)
+    }
+
     /// Sends what stands in `bytes` from an index to the end.
     @inlinable
     public mutating func send(from start: Int, to endpoint: Endpoint) {

@@ -10,6 +10,8 @@ extension SOESession {
     ) throws(SOEWireError) {
         var body = body
         guard let sequence = body.readInteger(as: UInt16.self), body.readableBytes > 0 else { throw .truncated }
+        // What is not acknowledged is sent again: the peer waits with the application.
+        guard !isPaused else { return }
         openChannel(index)
         let arrival = channels[index].receiver.receive(sequence, body: body, isFragment: isFragment, at: now)
         guard case .next = arrival else { return }
@@ -98,6 +100,10 @@ extension SOESession {
     }
 
     mutating func deliver(_ message: ByteBuffer, on channel: SOEChannel, into out: inout DatagramOutbox) {
+        guard !isPaused else {
+            counted.dropped &+= 1
+            return
+        }
         counted.messagesReceived &+= 1
         out.deliver(message, from: id, channel: channel.rawValue)
     }

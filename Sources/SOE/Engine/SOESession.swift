@@ -40,7 +40,7 @@ public struct SOESession {
     public let role: Role
     /// Where datagrams go. A server changes it when the peer's port changes.
     public internal(set) var remote: Endpoint
-    let parameters: SOEParameters
+    public let parameters: SOEParameters
     let timing: SessionTiming
     let zlib: ZlibCodec
 
@@ -88,6 +88,8 @@ public struct SOESession {
     var wantsHeartbeat = false
     /// A message was refused; the application waits for room.
     var wantsRoom = false
+    /// The application takes no messages at the moment.
+    var isPaused = false
     var greetingAt = Instant.never
     var netStatusAt = Instant.never
     /// A request of the peer's to be answered.

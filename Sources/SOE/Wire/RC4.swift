@@ -1,6 +1,6 @@
 /// The secret that both ends of an encrypted session know. It reaches them outside this protocol.
 public struct RC4Key: Hashable, Sendable {
-    let octets: [UInt8]
+    public let octets: [UInt8]
 
     /// `nil` unless there are 1...256 bytes.
     public init?(_ octets: some Collection<UInt8>) {
