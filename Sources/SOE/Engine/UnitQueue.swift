@@ -1,5 +1,6 @@
 import DequeModule
 import NIOCore
+import RelayCore
 
 /// What a reliable channel has taken and not seen acknowledged: messages made into units, and the bytes of these.
 ///
