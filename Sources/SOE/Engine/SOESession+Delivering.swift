@@ -13,6 +13,10 @@ extension SOESession {
         // What is not acknowledged is sent again: the peer waits with the application.
         guard !isPaused else { return }
         openChannel(index)
+        if holdsMessages, channels[index].receiver.expects(sequence) {
+            counted.held &+= 1
+            return
+        }
         let arrival = channels[index].receiver.receive(sequence, body: body, isFragment: isFragment, at: now)
         guard case .next = arrival else { return }
         do throws(ChannelFault) {
@@ -100,6 +104,10 @@ extension SOESession {
     }
 
     mutating func deliver(_ message: ByteBuffer, on channel: SOEChannel, into out: inout DatagramOutbox) {
+        guard !holdsMessages else {
+            counted.held &+= 1
+            return
+        }
         guard !isPaused else {
             counted.dropped &+= 1
             return

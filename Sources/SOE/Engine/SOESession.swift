@@ -101,6 +101,9 @@ public struct SOESession {
     /// Whether the peer has sent what receivers never send that do not repeat their acknowledgements.
     var repeatsAcknowledgements = false
 
+    /// While true, what would be delivered is left to its sender to send again: see `SOEEngine.holdsMessages`.
+    public var holdsMessages = false
+
     var counted = SOEStatistics()
 
     /// The peer has said that it does not know the session. Perhaps it was somebody else who said so.
