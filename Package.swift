@@ -121,6 +121,9 @@ let package = Package(
             name: "SOEToolsTests", dependencies: ["Captures", "RelayTesting", "SOE", "SOETools", nioCore],
             swiftSettings: strict),
         .testTarget(
+            name: "SOESocketsTests", dependencies: ["SOE", "SOESockets", "RelayCore", nioCore],
+            swiftSettings: strict),
+        .testTarget(
             name: "BatonServerTests",
             dependencies: [
                 "BatonServer", "CLinuxNet", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",

@@ -8,7 +8,7 @@ public import RelayCore
 ///
 /// A stranger's request costs a few bytes that give way to the next one's. A session is made when the client's first
 /// packet proves that it has read the answer.
-public struct SOEEngine {
+public struct SOEEngine: DatagramEngine {
     /// What a server says to a request.
     public enum Acceptance: Sendable {
         case accept

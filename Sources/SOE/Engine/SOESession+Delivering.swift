@@ -10,10 +10,9 @@ extension SOESession {
     ) throws(SOEWireError) {
         var body = body
         guard let sequence = body.readInteger(as: UInt16.self), body.readableBytes > 0 else { throw .truncated }
-        // What is not acknowledged is sent again: the peer waits with the application.
-        guard !isPaused else { return }
         openChannel(index)
-        if holdsMessages, channels[index].receiver.expects(sequence) {
+        // What is not acknowledged is sent again: the peer waits with the application.
+        if isPaused || holdsMessages, channels[index].receiver.expects(sequence) {
             counted.held &+= 1
             return
         }
@@ -104,12 +103,8 @@ extension SOESession {
     }
 
     mutating func deliver(_ message: ByteBuffer, on channel: SOEChannel, into out: inout DatagramOutbox) {
-        guard !holdsMessages else {
+        guard !isPaused, !holdsMessages else {
             counted.held &+= 1
-            return
-        }
-        guard !isPaused else {
-            counted.dropped &+= 1
             return
         }
         counted.messagesReceived &+= 1

@@ -90,6 +90,8 @@ public struct SOESession {
     var wantsRoom = false
     /// The application takes no messages at the moment.
     var isPaused = false
+    /// It takes none from anybody: see `SOEEngine.holdsMessages`.
+    var holdsMessages = false
     var greetingAt = Instant.never
     var netStatusAt = Instant.never
     /// A request of the peer's to be answered.
@@ -100,9 +102,6 @@ public struct SOESession {
     public internal(set) var netStatus: NetStatusResponse?
     /// Whether the peer has sent what receivers never send that do not repeat their acknowledgements.
     var repeatsAcknowledgements = false
-
-    /// While true, what would be delivered is left to its sender to send again: see `SOEEngine.holdsMessages`.
-    public var holdsMessages = false
 
     var counted = SOEStatistics()
 
