@@ -3,7 +3,7 @@ public import RelayCore
 public import SOE
 
 /// A client that asks a server for a session, sends messages, and checks that each comes back as it was sent, in order.
-public struct PingEngine {
+public struct PingEngine: DatagramEngine {
     public struct Plan: Sendable {
         public var count = 100
         /// The messages' sizes in bytes, over and over.
