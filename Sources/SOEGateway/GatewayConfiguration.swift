@@ -1,4 +1,4 @@
-public import RelayCore
+import RelayCore
 public import SOE
 
 /// The settings of a gateway that a running one can take over; sessions keep what they began with.

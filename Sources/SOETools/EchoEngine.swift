@@ -6,7 +6,7 @@ public import SOE
 ///
 /// A client that does not read what it is sent is not heard either: what waits for one is bounded by one session's queue,
 /// and one datagram's messages.
-public struct EchoEngine {
+public struct EchoEngine: DatagramEngine {
     /// What a client has not been sent yet, because its session takes no more.
     private struct Backlog {
         var messages: [(message: ByteBuffer, channel: SOEChannel)] = []

@@ -3,7 +3,7 @@ public import RelayCore
 public import SOE
 
 /// A client that asks a server for a session, sends messages, and checks that each comes back as it was sent, in order.
-public struct PingEngine {
+public struct PingEngine: DatagramEngine {
     public struct Plan: Sendable {
         public var count = 100
         /// The messages' sizes in bytes, over and over.
@@ -30,6 +30,11 @@ public struct PingEngine {
         public var failure: DisconnectReason?
         public var packetsSent: UInt64 = 0
         public var packetsResent: UInt64 = 0
+
+        /// Whether every message was sent and has come back as it was.
+        public func isOK(for plan: Plan) -> Bool {
+            failure == nil && bad == 0 && sent == plan.count && received == plan.count
+        }
     }
 
     private let plan: Plan
@@ -47,11 +52,6 @@ public struct PingEngine {
         var configuration = SOEConfiguration()
         configuration.acceptsSessions = false
         sessions = SOEEngine(configuration: configuration, random: random)
-    }
-
-    /// Whether every message was sent and has come back as it was.
-    public var isOK: Bool {
-        result.failure == nil && result.bad == 0 && result.sent == plan.count && result.received == plan.count
     }
 
     /// Whether nothing is left to be done.

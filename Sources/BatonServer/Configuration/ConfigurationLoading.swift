@@ -26,6 +26,7 @@ extension Configuration {
         configuration.json?.listen = [.loopback(port: 5300)]
         configuration.netplay?.listen = [.loopback(port: 55435)]
         configuration.lobby?.listen = [.loopback(port: 8080)]
+        configuration.soe?.listen = [.loopback(port: 20260)]
         configuration.netplay?.rooms?.listen = [.loopback(port: 55436)]
         configuration.admin?.listen = [.loopback(port: 9550)]
         let nothing = YAMLDocument(root: YAMLNode(.null, at: .wholeFile), problems: [])

@@ -95,6 +95,7 @@ package struct Server: Sendable {
                 NetplayService(configuration, context: context),
                 LobbyService(configuration, context: context),
                 RoomService(configuration, context: context),
+                SOEService(configuration, context: context),
                 dedicated,
             ]
             return services.compactMap { $0 }

@@ -1,6 +1,6 @@
 public import NIOCore
 public import RelayCore
-public import SOE
+import SOE
 
 /// Sessions of clients on one side, one connection to a backend on the other: what a client says becomes a frame, what the
 /// backend's frames say becomes a message. Sans-I/O: whoever drives it has the sockets.
@@ -10,17 +10,18 @@ public import SOE
 /// backend goes on all the same.
 public struct GatewayEngine {
     /// Who guards the door, asked when sessions begin and told when they end.
-    public struct Door {
+    public struct Door: Sendable {
         /// Whether an address may not be here.
-        public var isBanned: (IPAddress, Instant) -> Bool
+        public var isBanned: @Sendable (IPAddress, Instant) -> Bool
         /// Counts a session, or says why not.
-        public var admit: (IPAddress, Instant) -> Admission.Refusal?
+        public var admit: @Sendable (IPAddress, Instant) -> Admission.Refusal?
         /// Gives back what `admit` counted.
-        public var release: (IPAddress, Instant) -> Void
+        public var release: @Sendable (IPAddress, Instant) -> Void
 
         public init(
-            isBanned: @escaping (IPAddress, Instant) -> Bool, admit: @escaping (IPAddress, Instant) -> Admission.Refusal?,
-            release: @escaping (IPAddress, Instant) -> Void
+            isBanned: @escaping @Sendable (IPAddress, Instant) -> Bool,
+            admit: @escaping @Sendable (IPAddress, Instant) -> Admission.Refusal?,
+            release: @escaping @Sendable (IPAddress, Instant) -> Void
         ) {
             self.isBanned = isBanned
             self.admit = admit

@@ -21,6 +21,8 @@ public struct GatewayOutbox {
 
     public init() {}
 
+    public var isEmpty: Bool { datagrams.isEmpty && backendBytes.readableBytes == 0 && command == nil }
+
     /// Forgets what has been drained.
     public mutating func removeAll() {
         datagrams.removeAll()
