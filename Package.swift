@@ -137,6 +137,15 @@ let package = Package(
     ]
 )
 
+// The programs of the benchmarks of the SOE library (see Benchmarks/soe.py).
+if Context.environment["BATON_BENCH"] != nil {
+    package.products.append(.executable(name: "soe-bench", targets: ["SOEBench"]))
+    package.targets.append(
+        .executableTarget(
+            name: "SOEBench", dependencies: ["RelayCore", "SOE", "SOESockets", nioCore, nioPosix],
+            path: "Benchmarks/soe", swiftSettings: strict))
+}
+
 // libFuzzer brings its own main function, so the fuzzer is a product only when asked for (see scripts/fuzz).
 if Context.environment["BATON_FUZZ"] != nil {
     package.products.append(.executable(name: "fuzz", targets: ["Fuzz"]))

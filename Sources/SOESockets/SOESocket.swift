@@ -64,16 +64,14 @@ public struct SOESocket: Sendable {
         _ acceptance: (@Sendable (SessionRequest, Endpoint) -> SOEEngine.Acceptance)?, on eventLoop: any EventLoop,
         sharesPort: Bool
     ) async throws -> SOESocket {
-        let consumption = Consumption(eventLoop: eventLoop)
-        let (source, sequence) = SOEEvents.make(consumption)
         let driver = try await SOEDriver.open(
             endpoint, configuration: configuration, on: eventLoop, sharesPort: sharesPort,
             setUp: { $0.acceptance = acceptance },
-            application: { SocketDesk(source: source, consumption: consumption) })
+            application: { SocketDesk(eventLoop: eventLoop) })
         return try await eventLoop.submit {
             guard let desk = driver.value.application as? SocketDesk else { throw SOESocketClosed() }
             return SOESocket(
-                localEndpoint: driver.value.localEndpoint, events: sequence, eventLoop: eventLoop,
+                localEndpoint: driver.value.localEndpoint, events: SOEEvents(inbox: desk.inbox), eventLoop: eventLoop,
                 desk: NIOLoopBound(desk, eventLoop: eventLoop))
         }.get()
     }

@@ -8,7 +8,10 @@ import SOE
 final class SocketDesk: SOEApplication {
     /// `nil` when the socket is closed.
     private(set) var driver: SOEDriver?
-    private let source: SOEEvents.Producer.Source
+    private(set) lazy var inbox = EventInbox { [desk = NIOLoopBound(self, eventLoop: eventLoop)] in
+        desk.eventLoop.execute { desk.value.takeMore() }
+    }
+    private let eventLoop: any EventLoop
     /// What this turn brought.
     private var gathered: [SOESocketEvent] = []
     private var connecting: [PeerID: CheckedContinuation<PeerID, any Error>] = [:]
@@ -26,9 +29,8 @@ final class SocketDesk: SOEApplication {
         var continuation: CheckedContinuation<Void, any Error>
     }
 
-    init(source: SOEEvents.Producer.Source, consumption: Consumption) {
-        self.source = source
-        consumption.begin(self)
+    init(eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
     }
 
     // MARK: What tasks want
@@ -96,6 +98,7 @@ final class SocketDesk: SOEApplication {
         if hasEnded { finish(continuation) } else { enders.append(continuation) }
     }
 
+    /// The reader has caught up.
     func takeMore() {
         driver?.holdsMessages = false
     }
@@ -128,7 +131,7 @@ final class SocketDesk: SOEApplication {
 
     func endTurn(of driver: SOEDriver) {
         if !gathered.isEmpty {
-            if case .stopProducing = source.yield(contentsOf: gathered) { driver.holdsMessages = true }
+            if !inbox.put(gathered) { driver.holdsMessages = true }
             gathered.removeAll(keepingCapacity: gathered.count <= 1024)
         }
         closeWhenDone()
@@ -147,7 +150,7 @@ final class SocketDesk: SOEApplication {
         for peer in waiting.keys { sendWaiting(to: peer) }
         for continuation in enders { finish(continuation) }
         enders = []
-        source.finish()
+        inbox.finish()
     }
 
     private func finish(_ continuation: CheckedContinuation<Void, any Error>) {
