@@ -17,6 +17,10 @@
 #endif
 
 #define BATCH 64
+#define VECTORS 512
+/* As many parts as every kernel cuts a message into, and as long as a message may be. */
+#define MOST_PARTS 64
+#define LONGEST 65000
 #define MAPPED_PREFIX "\0\0\0\0\0\0\0\0\0\0\xff\xff"
 
 static socklen_t to_socket_address(
@@ -97,45 +101,70 @@ void clinuxnet_wait_readable(int fd, int64_t nanoseconds) {
     ppoll(&descriptor, 1, &time, NULL);
 }
 
-/* Sends the parts of a message one by one, for a kernel or device that does not cut it up. */
-static void send_parts(int fd, const struct msghdr *message, const struct clinuxnet_datagram *datagram) {
-    const unsigned char *bytes = message->msg_iov->iov_base;
-    for (uint32_t offset = 0; offset < datagram->length; offset += datagram->part) {
-        uint32_t rest = datagram->length - offset;
-        sendto(fd, bytes + offset, rest < datagram->part ? rest : datagram->part, MSG_DONTWAIT, message->msg_name,
-            message->msg_namelen);
+/* Datagrams of one length to one place, the last one perhaps shorter, go as one message that the kernel cuts up. */
+static int parts_together(const struct clinuxnet_datagram *datagrams, int count, int room) {
+    const struct clinuxnet_datagram *first = datagrams;
+    uint32_t total = first->length;
+    int parts = 1;
+    while (parts < count && parts < room && parts < MOST_PARTS) {
+        const struct clinuxnet_datagram *next = &datagrams[parts];
+        if (next->length == 0 || next->length > first->length || total + next->length > LONGEST
+            || next->port != first->port || memcmp(next->address, first->address, sizeof first->address) != 0)
+            break;
+        total += next->length;
+        parts++;
+        if (next->length < first->length) break;
     }
+    return parts;
 }
 
-int clinuxnet_send_datagrams(int fd, int is_ipv6, const void *bytes, const struct clinuxnet_datagram *datagrams, int count) {
+/* Sends the parts of a message one by one, for a kernel or device that does not cut it up. Returns how many failed. */
+static int send_parts(int fd, const struct msghdr *message) {
+    int failed = 0;
+    for (size_t i = 0; i < message->msg_iovlen; i++) {
+        const struct iovec *part = &message->msg_iov[i];
+        if (sendto(fd, part->iov_base, part->iov_len, MSG_DONTWAIT, message->msg_name, message->msg_namelen) < 0)
+            failed++;
+    }
+    return failed;
+}
+
+int clinuxnet_send_datagrams(
+    int fd, int is_ipv6, const void *bytes, const struct clinuxnet_datagram *datagrams, int count) {
     struct mmsghdr messages[BATCH];
-    struct iovec vectors[BATCH];
+    struct iovec vectors[VECTORS];
     struct sockaddr_storage addresses[BATCH];
     union {
         char space[CMSG_SPACE(sizeof(uint16_t))];
         struct cmsghdr aligned;
     } controls[BATCH];
-    int failed = 0;
-    for (int first = 0; first < count; first += BATCH) {
-        int size = count - first < BATCH ? count - first : BATCH;
-        for (int i = 0; i < size; i++) {
-            const struct clinuxnet_datagram *datagram = &datagrams[first + i];
-            struct msghdr *header = &messages[i].msg_hdr;
-            vectors[i].iov_base = (char *)bytes + datagram->start;
-            vectors[i].iov_len = datagram->length;
+    int failed = 0, taken = 0;
+    while (taken < count) {
+        int size = 0;
+        for (int used = 0; size < BATCH && used < VECTORS && taken < count; size++) {
+            const struct clinuxnet_datagram *first = &datagrams[taken];
+            struct msghdr *header = &messages[size].msg_hdr;
+            int parts = parts_together(first, count - taken, VECTORS - used);
             memset(header, 0, sizeof *header);
-            header->msg_name = &addresses[i];
-            header->msg_namelen = to_socket_address(&addresses[i], is_ipv6, datagram->address, datagram->port);
-            header->msg_iov = &vectors[i];
-            header->msg_iovlen = 1;
-            if (datagram->part == 0) continue;
-            header->msg_control = controls[i].space;
-            header->msg_controllen = sizeof controls[i].space;
+            header->msg_name = &addresses[size];
+            header->msg_namelen = to_socket_address(&addresses[size], is_ipv6, first->address, first->port);
+            header->msg_iov = &vectors[used];
+            header->msg_iovlen = parts;
+            for (int i = 0; i < parts; i++) {
+                vectors[used + i].iov_base = (char *)bytes + first[i].start;
+                vectors[used + i].iov_len = first[i].length;
+            }
+            used += parts;
+            taken += parts;
+            if (parts == 1) continue;
+            uint16_t length = first->length;
+            header->msg_control = controls[size].space;
+            header->msg_controllen = sizeof controls[size].space;
             struct cmsghdr *control = CMSG_FIRSTHDR(header);
             control->cmsg_level = IPPROTO_UDP;
             control->cmsg_type = UDP_SEGMENT;
-            control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-            memcpy(CMSG_DATA(control), &datagram->part, sizeof datagram->part);
+            control->cmsg_len = CMSG_LEN(sizeof length);
+            memcpy(CMSG_DATA(control), &length, sizeof length);
         }
         int done = 0;
         while (done < size) {
@@ -145,13 +174,14 @@ int clinuxnet_send_datagrams(int fd, int is_ipv6, const void *bytes, const struc
                 continue;
             }
             if (errno == EINTR) continue;
-            if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return failed + count - first - done;
-            /* This one cannot be sent: its destination, or its being one of several. The others can. */
-            if (datagrams[first + done].part != 0) {
-                send_parts(fd, &messages[done].msg_hdr, &datagrams[first + done]);
-            } else {
-                failed++;
+            if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) {
+                /* The socket is full: the network would drop what is left as well. */
+                for (; done < size; done++) failed += messages[done].msg_hdr.msg_iovlen;
+                return failed + count - taken;
             }
+            /* This one cannot be sent: its destination, or its being several. The others can. */
+            const struct msghdr *header = &messages[done].msg_hdr;
+            failed += header->msg_iovlen > 1 ? send_parts(fd, header) : 1;
             done++;
         }
     }
@@ -177,7 +207,6 @@ int clinuxnet_receive_datagrams(int fd, void *bytes, uint32_t slot, struct clinu
     for (int i = 0; i < received; i++) {
         datagrams[i].start = (uint32_t)i * slot;
         datagrams[i].length = messages[i].msg_len;
-        datagrams[i].part = 0;
         from_socket_address(&addresses[i], datagrams[i].address, &datagrams[i].port);
     }
     return received;

@@ -22,9 +22,8 @@ public struct SocketFailure: Error, Hashable, Sendable, CustomStringConvertible 
 final class DatagramSocket {
     /// What the kernel should hold while nobody reads: a burst of a peer's whole window from many peers at once.
     static let bufferBytes = 4 << 20
-    /// As many parts as the kernel cuts a datagram into, and as long as a datagram can be.
-    private static let mostParts = 64
-    private static let longest = 65_000
+    /// As many datagrams as are read at once.
+    private static let readsAtOnce = 64
 
     let descriptor: CInt
     let endpoint: Endpoint
@@ -72,10 +71,9 @@ final class DatagramSocket {
         batch.removeAll(keepingCapacity: true)
         for index in 0..<outbox.datagramCount {
             let (start, count, endpoint) = outbox.stretch(at: index)
-            if joinsLast(start, count, endpoint) { continue }
             batch.append(
                 clinuxnet_datagram(
-                    start: UInt32(start), length: UInt32(count), part: 0, port: endpoint.port,
+                    start: UInt32(start), length: UInt32(count), port: endpoint.port,
                     address: endpoint.address.octets))
         }
         guard !batch.isEmpty else { return }
@@ -87,21 +85,6 @@ final class DatagramSocket {
         dropped &+= UInt64(failed)
     }
 
-    /// Makes a datagram the next part of the last one, if it lies behind it, goes to the same peer and is no longer than
-    /// its parts; a shorter one ends the row.
-    private func joinsLast(_ start: Int, _ count: Int, _ endpoint: Endpoint) -> Bool {
-        guard let last = batch.last, Int(last.start) + Int(last.length) == start, last.port == endpoint.port,
-            Int(last.length) + count <= Self.longest
-        else { return false }
-        let part = last.part == 0 ? Int(last.length) : Int(last.part)
-        guard count > 0, count <= part, Int(last.length) % part == 0, Int(last.length) / part < Self.mostParts,
-            isSame(last.address, endpoint.address.octets)
-        else { return false }
-        batch[batch.count - 1].part = UInt16(part)
-        batch[batch.count - 1].length += UInt32(count)
-        return true
-    }
-
     /// Receives what is there, at most 64 datagrams, into a buffer that is used again.
     ///
     /// - Parameters:
@@ -109,8 +92,8 @@ final class DatagramSocket {
     ///   - body: is called with each datagram, a slice of the buffer.
     /// - Returns: how many there were.
     func receive(slot: Int, into buffer: inout ByteBuffer, _ body: (ByteBuffer, Endpoint) -> Void) -> Int {
-        let empty = clinuxnet_datagram(start: 0, length: 0, part: 0, port: 0, address: IPAddress.anyIPv6.octets)
-        return withUnsafeTemporaryAllocation(of: clinuxnet_datagram.self, capacity: Self.mostParts) { datagrams in
+        let empty = clinuxnet_datagram(start: 0, length: 0, port: 0, address: IPAddress.anyIPv6.octets)
+        return withUnsafeTemporaryAllocation(of: clinuxnet_datagram.self, capacity: Self.readsAtOnce) { datagrams in
             datagrams.initialize(repeating: empty)
             buffer.clear(minimumCapacity: datagrams.count * slot)
             var count = 0
@@ -150,10 +133,6 @@ final class DatagramSocket {
 typealias Octets = (
     UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8, UInt8
 )
-
-private func isSame(_ left: Octets, _ right: Octets) -> Bool {
-    IPAddress(octets: left) == IPAddress(octets: right)
-}
 
 extension IPAddress {
     /// The sixteen octets in network order.

@@ -245,8 +245,10 @@ private struct Alarm: NIOScheduledCallbackHandler {
 // MARK: Opening
 
 extension SOEDriver {
-    /// How many datagrams are read at once.
+    /// How many datagrams are read at once, and the room for each: that of the longest there is, for the kernel may hand
+    /// out a peer's burst in one piece.
     private static let datagramsAtOnce = 16
+    private static let slot = 65_536
 
     /// Opens a socket on an event loop, and makes there the application that hears of it.
     ///
@@ -261,12 +263,12 @@ extension SOEDriver {
         application: @escaping @Sendable () -> any SOEApplication
     ) async throws -> NIOLoopBound<SOEDriver> {
         let descriptor = try DatagramSocket.bind(endpoint, sharesPort: sharesPort)
-        // Peers may send longer datagrams than they were told to.
-        let slot = (configuration.parameters.udpLength ?? 0) > 2048 ? 16_384 : 2048
         let made = NIOLockedValueBox<NIOLoopBound<SOEDriver>?>(nil)
         _ = try await DatagramBootstrap(group: eventLoop)
             .channelOption(.datagramVectorReadMessageCount, value: datagramsAtOnce)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: datagramsAtOnce * slot))
+            .channelOption(.datagramReceiveOffload, value: System.supportsUDPReceiveOffload)
+            .channelOption(.datagramReceiveSegmentSize, value: System.supportsUDPReceiveOffload)
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -303,7 +305,14 @@ private final class DatagramHandler: ChannelInboundHandler {
         let envelope = unwrapInboundIn(data)
         // Nobody can be answered at port 0.
         guard let endpoint = envelope.remoteAddress.packed, endpoint.port != 0 else { return }
-        driver.receive(envelope.data, from: endpoint)
+        guard let size = envelope.metadata?.segmentSize, size > 0, size < envelope.data.readableBytes else {
+            return driver.receive(envelope.data, from: endpoint)
+        }
+        // Several datagrams in one piece, all of one length but the last.
+        var rest = envelope.data
+        while rest.readableBytes > 0, let datagram = rest.readSlice(length: min(size, rest.readableBytes)) {
+            driver.receive(datagram, from: endpoint)
+        }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

@@ -23,8 +23,6 @@ int clinuxnet_reaches(int is_stream, const char *address, uint16_t port, int mil
 struct clinuxnet_datagram {
     uint32_t start;
     uint32_t length;
-    /* Not 0: these are several datagrams of so many bytes each, the last one perhaps shorter. */
-    uint16_t part;
     uint16_t port;
     unsigned char address[16];
 };
