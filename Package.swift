@@ -21,6 +21,7 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "baton", targets: ["baton"]),
+        .executable(name: "soe-examples", targets: ["SOEExamples"]),
         .library(name: "RelayCore", targets: ["RelayCore"]),
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
@@ -92,6 +93,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "SOEExamples", dependencies: ["RelayCore", "SOE", "SOESockets", nioCore, nioPosix],
+            path: "Examples/SOE", swiftSettings: strict
         ),
         .target(
             name: "RelayTesting",

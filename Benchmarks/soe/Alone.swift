@@ -8,6 +8,7 @@ struct Alone {
     private var client: SOEEngine
     private var serverOut = DatagramOutbox()
     private var clientOut = DatagramOutbox()
+    private var clientHeard = DatagramOutbox()
     private let serverPlace = Endpoint(address: IPAddress(ipv4: 0x0A00_0001), port: 20_260)
     private let clientPlace = Endpoint(address: IPAddress(ipv4: 0x0A00_0002), port: 40_000)
     private var now = Instant.zero
@@ -45,11 +46,13 @@ struct Alone {
                     delivered += 1
                 }
             }
-            clientOut.removeAll()
             for index in 0..<serverOut.datagramCount {
-                client.receive(serverOut.datagram(at: index).bytes, from: serverPlace, at: now, into: &clientOut)
+                client.receive(serverOut.datagram(at: index).bytes, from: serverPlace, at: now, into: &clientHeard)
             }
+            // What was delivered is part of what was sent.
             serverOut.removeAll()
+            clientOut.removeAll()
+            swap(&clientOut, &clientHeard)
             now = now.after(50_000)
         }
     }

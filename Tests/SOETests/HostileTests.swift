@@ -106,7 +106,7 @@ struct HostileTests {
         #expect(desk.engine.heldBytes <= 256 * 512)
     }
 
-    @Test(arguments: 0..<40)
+    @Test(arguments: 0..<12)
     func anyDatagramsAreSurvived(_ seed: Int) throws {
         var random = RandomSource.seeded(UInt64(seed))
         var configuration = Desk.configuration

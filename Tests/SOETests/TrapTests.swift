@@ -76,7 +76,7 @@ struct TrapTests {
     }
 
     /// 2. A handshake that loses or repeats a datagram opens all the same.
-    @Test(arguments: 0..<20)
+    @Test(arguments: 0..<8)
     func aHandshakeSurvivesLossAndRepetition(_ seed: Int) throws {
         let conditions = SimulatedNetwork.Conditions(loss: 0.4, duplication: 0.4, jitter: .milliseconds(30))
         let server = EngineNode(Place.server, Desk.configuration, seed: 1)

@@ -43,9 +43,8 @@ extension SOESession {
     }
 
     private var nextOpenTimer: Instant {
-        var next = lastSent.after(timing.heartbeat)
-        next = min(next, lastReceived.after(timing.inactivity))
-        next = min(next, greetingAt, netStatusAt)
+        let silence = min(lastSent.after(timing.heartbeat), lastReceived.after(timing.inactivity))
+        var next = min(timing.together(silence), greetingAt, netStatusAt)
         if let remapping { next = min(next, remapping.until, remapping.tryAt) }
         for index in channels.indices {
             if let due = channels[index].receiver.acknowledgementDue { next = min(next, due) }

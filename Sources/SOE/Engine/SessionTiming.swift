@@ -35,6 +35,13 @@ struct SessionTiming {
         flush = Self.nanoseconds(parameters.flushTimeout)
     }
 
+    /// A deadline that may come a little later, so that many quiet sessions are looked after at one time.
+    func together(_ deadline: Instant) -> Instant {
+        guard heartbeat > 1_000_000_000, inactivity > 1_000_000_000, deadline < .never else { return deadline }
+        let step: Int64 = 1 << 26  // 67 ms
+        return Instant(nanoseconds: (deadline.nanoseconds | (step - 1)))
+    }
+
     private static func nanoseconds(_ duration: Duration) -> Int64 {
         duration > .zero ? duration.wholeNanoseconds : never
     }
