@@ -32,9 +32,10 @@ struct ReliabilityTests {
             isOrdered = isOrdered && message.bytes.starts(with: be(UInt32(received)))
             received += 1
         }
+        let filling = [UInt8](repeating: 7, count: 256)
         for number in 0..<70_000 {
-            client.send(be(UInt32(number)) + [UInt8](repeating: 7, count: 256), to: peer, at: simulation.now)
-            _ = simulation.run(for: .microseconds(50))
+            client.send(be(UInt32(number)) + filling, to: peer, at: simulation.now)
+            if number % 16 == 0 { _ = simulation.run(for: .microseconds(800)) }
         }
         let isDone = simulation.run(for: .seconds(60)) { received == 70_000 }
         #expect(isDone && isOrdered, "\(received)")
