@@ -25,6 +25,7 @@ let package = Package(
         .library(name: "RelayCore", targets: ["RelayCore"]),
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
+        .library(name: "LDN", targets: ["LDN"]),
         .library(name: "SOE", targets: ["SOE"]),
         .library(name: "SOESockets", targets: ["SOESockets"]),
         .library(name: "SOEGateway", targets: ["SOEGateway"]),
@@ -52,6 +53,7 @@ let package = Package(
         .systemLibrary(name: "CMiniUPnP", providers: [.apt(["libminiupnpc-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
+        .target(name: "LDN", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
             name: "SOE",
             dependencies: [
@@ -73,9 +75,8 @@ let package = Package(
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "Netplay", "SOE", "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
-                "CMaxMindDB",
-                "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
+                "RelayCore", "JSONRelay", "LDN", "Netplay", "SOE", "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
+                "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -89,7 +90,7 @@ let package = Package(
         .executableTarget(
             name: "baton",
             dependencies: [
-                "BatonServer", "Captures", "Netplay", "RelayCore", "SOE", "SOETools", logging, nioCore,
+                "BatonServer", "Captures", "LDN", "Netplay", "RelayCore", "SOE", "SOETools", logging, nioCore,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -106,7 +107,7 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "CZlib", "Captures", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
+                "CZlib", "Captures", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
                 "SOETools", nioCore,
             ],
             path: "Fuzz/Targets", swiftSettings: strict
@@ -115,6 +116,7 @@ let package = Package(
         .testTarget(name: "RelayCoreTests", dependencies: ["RelayCore", "RelayTesting"], swiftSettings: strict),
         .testTarget(
             name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(name: "LDNTests", dependencies: ["LDN", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", crypto, nioCore],
             swiftSettings: strict),
@@ -131,8 +133,8 @@ let package = Package(
         .testTarget(
             name: "BatonServerTests",
             dependencies: [
-                "BatonServer", "CLinuxNet", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
-                "baton", nioConcurrency, nioCore, nioPosix,
+                "BatonServer", "CLinuxNet", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE",
+                "SOEGateway", "baton", nioConcurrency, nioCore, nioPosix,
                 logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -11,6 +11,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case lobbyForm = "lobby-form"
     case hostingWire = "hosting-wire"
     case coreDescription = "core-description"
+    case ldnWire = "ldn-wire"
+    case ldnEngine = "ldn-engine"
+    case ldnProxy = "ldn-proxy"
+    case ldnClient = "ldn-client"
     case soeWire = "soe-wire"
     case soeEngine = "soe-engine"
 
@@ -28,6 +32,10 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .lobbyForm: fuzzLobbyForm(bytes)
         case .hostingWire: fuzzHostingWire(bytes)
         case .coreDescription: fuzzCoreDescription(bytes)
+        case .ldnWire: fuzzLDNWire(bytes)
+        case .ldnEngine: fuzzLDNEngine(bytes)
+        case .ldnProxy: fuzzLDNProxy(bytes)
+        case .ldnClient: fuzzLDNClient(bytes)
         case .soeWire: fuzzSOEWire(bytes)
         case .soeEngine: fuzzSOEEngine(bytes)
         }
