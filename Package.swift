@@ -25,6 +25,7 @@ let package = Package(
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
         .library(name: "SOE", targets: ["SOE"]),
+        .library(name: "SOESockets", targets: ["SOESockets"]),
         .library(name: "SOEGateway", targets: ["SOEGateway"]),
         .library(name: "BatonServer", targets: ["BatonServer"]),
         .library(name: "RelayTesting", targets: ["RelayTesting"]),
@@ -61,9 +62,18 @@ let package = Package(
         .target(name: "SOETools", dependencies: ["RelayCore", "SOE", "Captures", nioCore], swiftSettings: strict),
         .target(name: "Captures", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
+            name: "SOESockets",
+            dependencies: [
+                "CLinuxNet", "RelayCore", "SOE", nioConcurrency, nioCore, nioPosix,
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "Netplay", "SOE", "SOEGateway", "SOETools", "CLinuxNet", "CMaxMindDB",
+                "RelayCore", "JSONRelay", "Netplay", "SOE", "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
+                "CMaxMindDB",
                 "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
@@ -105,9 +115,13 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "SOETests", dependencies: ["SOE", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
-            name: "SOEGatewayTests", dependencies: ["RelayTesting", "SOE", "SOEGateway", nioCore], swiftSettings: strict),
+            name: "SOEGatewayTests", dependencies: ["RelayTesting", "SOE", "SOEGateway", nioCore], swiftSettings: strict
+        ),
         .testTarget(
             name: "SOEToolsTests", dependencies: ["Captures", "RelayTesting", "SOE", "SOETools", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SOESocketsTests", dependencies: ["SOE", "SOESockets", "RelayCore", nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",

@@ -68,6 +68,12 @@ public struct DatagramOutbox {
         (slice(datagrams[index].stretch), datagrams[index].endpoint)
     }
 
+    /// Where in `bytes` a datagram stands, and where it goes. Datagrams that were made in a row stand in a row.
+    @inlinable
+    public func stretch(at index: Int) -> (start: Int, count: Int, endpoint: Endpoint) {
+        (datagrams[index].stretch.start, datagrams[index].stretch.count, datagrams[index].endpoint)
+    }
+
     /// How many deliveries and events there are.
     @inlinable public var effectCount: Int { records.count }
 

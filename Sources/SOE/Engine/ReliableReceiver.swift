@@ -82,6 +82,9 @@ public struct ReliableReceiver {
         if stash.isEmpty { stash = Deque() }
     }
 
+    /// Whether a sequence is that of the next packet in order.
+    public func expects(_ wire: UInt16) -> Bool { wire == UInt16(truncatingIfNeeded: expected) }
+
     /// Notes a packet's arrival.
     ///
     /// - Parameter body: what follows the sequence: a part of what was read, which is copied if it must be kept.
@@ -171,7 +174,8 @@ public struct ReliableReceiver {
     }
 
     /// Puts a packet's data to what came before, and returns the unit when it is whole.
-    public mutating func assemble(_ body: ByteBuffer, isFragment: Bool, limit: Int) throws(ChannelFault) -> ByteBuffer? {
+    public mutating func assemble(_ body: ByteBuffer, isFragment: Bool, limit: Int) throws(ChannelFault) -> ByteBuffer?
+    {
         if isFragment { return try reassembly.add(body, limit: limit) }
         if reassembly.isActive { throw .interrupted }
         return body

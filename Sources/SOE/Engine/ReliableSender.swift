@@ -257,7 +257,9 @@ extension ReliableSender {
         base += Int64(count)
     }
 
-    private mutating func acknowledged(_ count: Int, newest: UnitQueue.Unit?, at now: Instant, over path: inout SendPath) {
+    private mutating func acknowledged(
+        _ count: Int, newest: UnitQueue.Unit?, at now: Instant, over path: inout SendPath
+    ) {
         guard count > 0, let newest else { return }
         timerStart = now
         progressAt = now

@@ -1,8 +1,8 @@
 public import RelayCore
 
 extension SOESession {
-    /// Whether reliable packets are left unacknowledged, because the application takes no messages at the moment. The peer
-    /// sends them again until they are taken, so it slows down and nothing is lost. Unreliable messages are dropped.
+    /// Whether the next reliable packet is left unacknowledged, because the application takes no messages at the moment. The
+    /// peer sends it again until it is taken, so it slows down and nothing is lost. Unreliable messages are dropped.
     public mutating func pauseDelivery(_ isPaused: Bool) {
         self.isPaused = isPaused
     }

@@ -10,7 +10,7 @@ extension SOEEngine {
         _ datagram: ByteBuffer, from endpoint: Endpoint, known: Slot?, at now: Instant,
         into out: inout DatagramOutbox
     ) {
-        guard configuration.acceptsSessions else { return }
+        guard configuration.acceptsSessions, !holdsMessages else { return }
         var body = datagram
         guard let start = body.readInteger(as: UInt16.self) else {
             statistics.strangers &+= 1

@@ -8,7 +8,7 @@ public import RelayCore
 ///
 /// A stranger's request costs a few bytes that give way to the next one's. A session is made when the client's first
 /// packet proves that it has read the answer.
-public struct SOEEngine {
+public struct SOEEngine: DatagramEngine {
     /// What a server says to a request.
     public enum Acceptance: Sendable {
         case accept
@@ -29,6 +29,11 @@ public struct SOEEngine {
     /// What becomes of a request, for one that the engine's own bounds would allow; without it, requests for the
     /// configured protocol are accepted. It may be asked again about a request that is repeated.
     public var acceptance: ((SessionRequest, Endpoint) -> Acceptance)?
+
+    /// While true, reliable messages stay with their senders, unacknowledged, until there is room for them; unreliable
+    /// ones are dropped, and nobody gets a new session. For an application that cannot take more. Sessions live on, but
+    /// no longer than their peers' patience: a minute or so.
+    public var holdsMessages = false
 
     var configuration: SOEConfiguration
     var random: RandomSource
@@ -150,6 +155,7 @@ public struct SOEEngine {
             receiveFromStranger(datagram, from: endpoint, known: nil, at: now, into: &out)
             return
         }
+        slot.session.holdsMessages = holdsMessages
         switch slot.session.receive(datagram, at: now, into: &out) {
         case .accepted:
             settle(slot, at: now)
@@ -184,6 +190,15 @@ public struct SOEEngine {
     ) {
         guard let slot = table[peer] else { return }
         slot.session.disconnect(reason, at: now, into: &out)
+        settle(slot, at: now)
+    }
+
+    /// Ends a session at once, whatever still waits; the peer is told.
+    public mutating func abort(
+        _ peer: PeerID, reason: DisconnectReason = .application, at now: Instant, into out: inout DatagramOutbox
+    ) {
+        guard let slot = table[peer] else { return }
+        slot.session.abort(reason, at: now, into: &out)
         settle(slot, at: now)
     }
 

@@ -10,9 +10,12 @@ extension SOESession {
     ) throws(SOEWireError) {
         var body = body
         guard let sequence = body.readInteger(as: UInt16.self), body.readableBytes > 0 else { throw .truncated }
-        // What is not acknowledged is sent again: the peer waits with the application.
-        guard !isPaused else { return }
         openChannel(index)
+        // What is not acknowledged is sent again: the peer waits with the application.
+        if isPaused || holdsMessages, channels[index].receiver.expects(sequence) {
+            counted.held &+= 1
+            return
+        }
         let arrival = channels[index].receiver.receive(sequence, body: body, isFragment: isFragment, at: now)
         guard case .next = arrival else { return }
         do throws(ChannelFault) {
@@ -100,8 +103,8 @@ extension SOESession {
     }
 
     mutating func deliver(_ message: ByteBuffer, on channel: SOEChannel, into out: inout DatagramOutbox) {
-        guard !isPaused else {
-            counted.dropped &+= 1
+        guard !isPaused, !holdsMessages else {
+            counted.held &+= 1
             return
         }
         counted.messagesReceived &+= 1

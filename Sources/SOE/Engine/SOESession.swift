@@ -90,6 +90,8 @@ public struct SOESession {
     var wantsRoom = false
     /// The application takes no messages at the moment.
     var isPaused = false
+    /// It takes none from anybody: see `SOEEngine.holdsMessages`.
+    var holdsMessages = false
     var greetingAt = Instant.never
     var netStatusAt = Instant.never
     /// A request of the peer's to be answered.

@@ -11,6 +11,8 @@ public struct SOEStatistics: Hashable, Sendable {
     public var badCRC: UInt64 = 0
     /// Packets dropped for anything else: unknown codes, another session's Disconnect, too short.
     public var dropped: UInt64 = 0
+    /// Packets not taken because the application could take no more.
+    public var held: UInt64 = 0
 
     /// Reliable packets sent, those sent again included.
     public var packetsSent: UInt64 = 0
@@ -48,7 +50,7 @@ extension SOEStatistics {
     private static var counters: [WritableKeyPath<SOEStatistics, UInt64>] {
         [
             \.datagramsReceived, \.datagramsSent, \.bytesReceived, \.bytesSent, \.messagesReceived, \.messagesSent,
-            \.badCRC, \.dropped, \.packetsSent, \.packetsResent, \.packetsReceived, \.packetsRepeated,
+            \.badCRC, \.dropped, \.held, \.packetsSent, \.packetsResent, \.packetsReceived, \.packetsRepeated,
             \.packetsOutOfOrder, \.falseAcknowledgements, \.timeouts,
         ]
     }
