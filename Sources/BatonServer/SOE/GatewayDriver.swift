@@ -124,8 +124,9 @@ final class GatewayDriver {
         isStopped = true
         timer.cancel()
         port.receiver = nil
-        backend?.close(promise: nil)
+        let channel = backend
         backend = nil
+        channel?.close(promise: nil)
     }
 
     var counters: StreamCounters {

@@ -5,6 +5,8 @@
   soe_peer.py ping --connect ADDRESS --count N --sizes A,B --inflight W
                                                               one line of JSON; exit code 0 only if every echo is right
 
+With --clear-first the client's first message is sent in the clear, and encryption begins with the echo of it.
+
 Both take --dialect, --protocol, --key HEX, --udp N; the server chooses --crc 0...4 and --compress.
 """
 import argparse
@@ -107,7 +109,8 @@ def ping(options):
     sock = bound(("127.0.0.1", 0))
     began = time.monotonic()
     session = soe_session.Session(
-        "client", options.dialect, options.protocol, began, random.getrandbits(31) + 1, options.key, options.udp)
+        "client", options.dialect, options.protocol, began, random.getrandbits(31) + 1,
+        None if options.clear_first else options.key, options.udp)
     waiting = {channel: collections.deque() for channel in range(4)}
     sent = received = bad = 0
     opened = None
@@ -116,11 +119,14 @@ def ping(options):
         if session.open and opened is None:
             opened = time.monotonic() - began
         while session.open and sent < options.count and sent - received < options.inflight:
+            if options.clear_first and sent == 1 and received == 0:
+                break  # The other end begins with its echo.
             channel = sent % channels
             body = message(sent, options.sizes)
             session.send(body, channel)
             waiting[channel].append(body)
             sent += 1
+            session.key = options.key
         session.tick(time.monotonic())
         flush(sock, session, options.connect)
         for datagram, _ in arrived(sock):
@@ -159,6 +165,7 @@ def main():
     parser.add_argument("--dialect", type=wire.DIALECTS.__getitem__, default=wire.DIALECTS["v3"])
     parser.add_argument("--protocol", default="SoePingPong")
     parser.add_argument("--key", type=bytes.fromhex)
+    parser.add_argument("--clear-first", action="store_true")
     parser.add_argument("--udp", type=int)
     parser.add_argument("--crc", type=int, default=2)
     parser.add_argument("--compress", action="store_true")
