@@ -92,10 +92,15 @@ public struct SOESocket: Sendable {
 
     /// Asks a server for a session and waits until it is open.
     ///
-    /// - Throws: `SOEConnectFailure`.
+    /// - Throws: `SOEConnectFailure`, or `CancellationError` if the task was cancelled while it waited.
     public func connect(to endpoint: Endpoint, parameters: SOEParameters? = nil) async throws -> PeerID {
-        try await withCheckedThrowingContinuation { continuation in
-            onLoop { $0.connect(to: endpoint, parameters, continuation) }
+        let ticket = CallTicket()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                onLoop { $0.connect(to: endpoint, parameters, ticket, continuation) }
+            }
+        } onCancel: {
+            onLoop { $0.cancelConnecting(ticket) }
         }
     }
 
@@ -104,7 +109,7 @@ public struct SOESocket: Sendable {
     ///
     /// - Throws: `SOESendFailure`, or `CancellationError` if the task was cancelled while it waited.
     public func send(_ message: ByteBuffer, on channel: SOEChannel = .reliable0, to peer: PeerID) async throws {
-        let ticket = SendTicket()
+        let ticket = CallTicket()
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 onLoop { $0.send(message, on: channel, to: peer, ticket, continuation) }

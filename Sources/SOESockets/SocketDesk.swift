@@ -14,7 +14,7 @@ final class SocketDesk: SOEApplication {
     private let eventLoop: any EventLoop
     /// What this turn brought.
     private var gathered: [SOESocketEvent] = []
-    private var connecting: [PeerID: CheckedContinuation<PeerID, any Error>] = [:]
+    private var connecting: [PeerID: (ticket: CallTicket, continuation: CheckedContinuation<PeerID, any Error>)] = [:]
     /// Messages for which there was no room, in order.
     private var waiting: [PeerID: Deque<WaitingMessage>] = [:]
     private var enders: [CheckedContinuation<Void, any Error>] = []
@@ -25,7 +25,7 @@ final class SocketDesk: SOEApplication {
     private struct WaitingMessage {
         var message: ByteBuffer
         var channel: SOEChannel
-        var ticket: SendTicket
+        var ticket: CallTicket
         var continuation: CheckedContinuation<Void, any Error>
     }
 
@@ -36,12 +36,14 @@ final class SocketDesk: SOEApplication {
     // MARK: What tasks want
 
     func connect(
-        to endpoint: Endpoint, _ parameters: SOEParameters?, _ continuation: CheckedContinuation<PeerID, any Error>
+        to endpoint: Endpoint, _ parameters: SOEParameters?, _ ticket: CallTicket,
+        _ continuation: CheckedContinuation<PeerID, any Error>
     ) {
+        guard !ticket.isCancelled else { return continuation.resume(throwing: CancellationError()) }
         guard let driver else { return continuation.resume(throwing: SOEConnectFailure.socketClosed) }
         do throws(SOEEngine.ConnectFailure) {
             let peer = try driver.connect(to: endpoint, parameters: parameters)
-            connecting[peer] = continuation
+            connecting[peer] = (ticket, continuation)
         } catch {
             switch error {
             case .addressInUse: continuation.resume(throwing: SOEConnectFailure.addressInUse)
@@ -50,8 +52,17 @@ final class SocketDesk: SOEApplication {
         }
     }
 
+    /// A task that may be waiting for a session does not want it any more.
+    func cancelConnecting(_ ticket: CallTicket) {
+        ticket.isCancelled = true
+        guard let (peer, call) = connecting.first(where: { $0.value.ticket === ticket }) else { return }
+        connecting[peer] = nil
+        driver?.abort(peer)
+        call.continuation.resume(throwing: CancellationError())
+    }
+
     func send(
-        _ message: ByteBuffer, on channel: SOEChannel, to peer: PeerID, _ ticket: SendTicket,
+        _ message: ByteBuffer, on channel: SOEChannel, to peer: PeerID, _ ticket: CallTicket,
         _ continuation: CheckedContinuation<Void, any Error>
     ) {
         let entry = WaitingMessage(message: message, channel: channel, ticket: ticket, continuation: continuation)
@@ -61,7 +72,7 @@ final class SocketDesk: SOEApplication {
     }
 
     /// A task that may be waiting does not want to any more.
-    func cancel(_ ticket: SendTicket, to peer: PeerID) {
+    func cancel(_ ticket: CallTicket, to peer: PeerID) {
         ticket.isCancelled = true
         guard let index = waiting[peer]?.firstIndex(where: { $0.ticket === ticket }),
             let entry = waiting[peer]?.remove(at: index)
@@ -117,9 +128,9 @@ final class SocketDesk: SOEApplication {
         gathered.append(.session(event))
         switch event {
         case .opened(let peer, _):
-            connecting.removeValue(forKey: peer)?.resume(returning: peer)
+            connecting.removeValue(forKey: peer)?.continuation.resume(returning: peer)
         case .closed(let peer, let reason, _, _):
-            connecting.removeValue(forKey: peer)?.resume(throwing: SOEConnectFailure.refused(reason))
+            connecting.removeValue(forKey: peer)?.continuation.resume(throwing: SOEConnectFailure.refused(reason))
             // The session takes nothing any more: all that waits is refused.
             sendWaiting(to: peer)
         case .writable(let peer):
@@ -145,7 +156,7 @@ final class SocketDesk: SOEApplication {
         self.driver = nil
         hasEnded = true
         if !isStopping { endError = error ?? SOESocketClosed() }
-        for continuation in connecting.values { continuation.resume(throwing: SOEConnectFailure.socketClosed) }
+        for call in connecting.values { call.continuation.resume(throwing: SOEConnectFailure.socketClosed) }
         connecting = [:]
         for peer in waiting.keys { sendWaiting(to: peer) }
         for continuation in enders { finish(continuation) }
@@ -158,8 +169,8 @@ final class SocketDesk: SOEApplication {
     }
 }
 
-/// Names one call of `SOESocket.send`. Its state belongs to the socket's event loop.
-final class SendTicket: Sendable {
+/// Names one call that waits, so that it can be given up.
+final class CallTicket: Sendable {
     private let cancelled = NIOLockedValueBox(false)
 
     var isCancelled: Bool {

@@ -62,6 +62,21 @@ struct SOESocketTests {
         try await nobody.withDriver { $0.close() }
     }
 
+    /// A task that waits for a session ends when it is cancelled, however patient the session would be.
+    @Test func waitingForASessionCanBeCancelled() async throws {
+        let silent = try SOESteppingSocket(binding: Loopback.anyPort)
+        let place = silent.localEndpoint
+        var configuration = Loopback.configuration
+        configuration.parameters.connectTimeout = .zero
+        try await Loopback.withSocket(configuration) { client, _ in
+            let waiting = Task { try await client.connect(to: place) }
+            while try await client.withDriver({ $0.engine.sessionCount }) == 0 { await Task.yield() }
+            waiting.cancel()
+            await #expect(throws: CancellationError.self) { try await waiting.value }
+        }
+        withExtendedLifetime(silent) {}
+    }
+
     @Test func aRefusalHasItsReason() async throws {
         let server = try await SOESocket.bind(
             Loopback.anyPort, configuration: Loopback.configuration,
