@@ -25,6 +25,7 @@ struct AdminService: Service {
 
     private static func router(token: Secret?, overview: Overview) -> Router<BasicRequestContext> {
         let router = Router()
+        DashboardRoutes.add(to: router)
         router.get("livez") { _, _ in "ok\n" }
         router.get("readyz") { _, _ in
             switch overview.phase.current {
@@ -43,6 +44,9 @@ struct AdminService: Service {
         }
         let api = guarded.group("api/v1")
         api.get("status") { _, _ in try await StatusResponse(overview) }
+        api.get("history") { request, _ in
+            HistoryResponse(overview.history, since: request.uri.queryParameters.get("since", as: Int64.self) ?? 0)
+        }
         api.get("rooms") { _, _ in try await RoomsResponse(overview) }
         let changing = api.group().add(middleware: WriteAccess(token))
         changing.delete("peers/:protocol/:peer") { _, context in

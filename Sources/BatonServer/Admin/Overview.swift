@@ -8,6 +8,7 @@ struct Overview: Sendable {
     let portMapping: PortMappingService
     let phase: ServerPhase
     let reloader: Reloader
+    let history: TrafficHistory
 
     func statuses() async throws -> [RelayStatus] {
         var statuses: [RelayStatus] = []

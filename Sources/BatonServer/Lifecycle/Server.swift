@@ -70,15 +70,17 @@ package struct Server: Sendable {
         }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         for relay in relays { try await relay.start() }
+        let history = TrafficHistory(relays: relays)
         let overview = Overview(
-            relays: relays, dedicated: dedicated, desk: desk, portMapping: portMapping, phase: phase, reloader: reloader
+            relays: relays, dedicated: dedicated, desk: desk, portMapping: portMapping, phase: phase,
+            reloader: reloader, history: history
         )
         let admin = AdminService(configuration, overview: overview, context: context)
         let control = SignalService(
             signals: signals, relays: relays, phase: phase, reloader: reloader, logger: logger
         )
         // They stop in reverse order: ports are taken back when nobody is served any more.
-        let services: [any Service] = [portMapping] + relays + [admin].compactMap { $0 }
+        let services: [any Service] = [portMapping] + relays + (admin.map { [history, $0] } ?? [])
         let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         let last = ServiceGroupConfiguration.ServiceConfiguration(
             service: control, successTerminationBehavior: .gracefullyShutdownGroup
