@@ -13,7 +13,7 @@ test:
 	scripts/setup test
 	swift build --build-tests
 	scripts/interop/all
-	swift test --skip-build --disable-xctest
+	scripts/test --skip-build
 
 ## check: format, warnings, file sizes, fixtures, documents, budgets
 check:
@@ -46,9 +46,9 @@ fuzz:
 ## sanitize: all tests under ThreadSanitizer and then AddressSanitizer
 sanitize:
 	scripts/setup build
-	SANITIZED=1 swift test --disable-xctest --sanitize thread --scratch-path .build-thread
+	SANITIZED=1 scripts/test --sanitize thread --scratch-path .build-thread
 	SANITIZED=1 LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/lsan.supp \
-		swift test --disable-xctest --sanitize address --scratch-path .build-address
+		scripts/test --sanitize address --scratch-path .build-address
 
 clean:
 	rm -rf .build .build-* Benchmarks/build

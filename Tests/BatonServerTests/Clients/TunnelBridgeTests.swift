@@ -7,7 +7,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite("Bridge into a tunnel", .timeLimit(.minutes(2)))
+@Suite("Bridge into a tunnel", .timeLimit(.minutes(5)))
 struct TunnelBridgeTests {
     @Test(arguments: ["127.0.0.1", "::1"])
     func carriesBytesBothWaysFromTheFirstOn(_ address: String) async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite("JSON relay over sockets", .timeLimit(.minutes(2)))
+@Suite("JSON relay over sockets", .timeLimit(.minutes(5)))
 struct JSONDriverTests {
     @Test func messageArrives() async throws {
         try await Loopback<JSONRelayEngine>.json { relay in

@@ -6,7 +6,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite("PROXY protocol", .timeLimit(.minutes(1)))
+@Suite("PROXY protocol", .timeLimit(.minutes(5)))
 struct ProxyHeaderTests {
     private static let signature: [UInt8] = [13, 10, 13, 10, 0, 13, 10, 81, 85, 73, 84, 10]
 

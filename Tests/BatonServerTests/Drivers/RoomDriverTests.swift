@@ -5,7 +5,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite("Rooms over sockets", .timeLimit(.minutes(2)))
+@Suite("Rooms over sockets", .timeLimit(.minutes(5)))
 struct RoomDriverTests {
     private static let stateSize = 8 << 20
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite("Transcoding over sockets", .timeLimit(.minutes(2)))
+@Suite("Transcoding over sockets", .timeLimit(.minutes(5)))
 struct TranscodingDriverTests {
     /// A guest without compression and a host with it; their headers have crossed.
     private static func pair(in tunnel: Loopback<NetplayEngine>) async throws -> Loopback<NetplayEngine>.Pair {

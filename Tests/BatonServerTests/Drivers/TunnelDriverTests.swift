@@ -5,7 +5,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite("Tunnel over sockets", .timeLimit(.minutes(2)))
+@Suite("Tunnel over sockets", .timeLimit(.minutes(5)))
 struct TunnelDriverTests {
     @Test(arguments: ["127.0.0.1", "::1"])
     func pairCarriesBytesBothWays(_ address: String) async throws {

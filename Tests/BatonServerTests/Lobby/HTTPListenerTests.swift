@@ -9,7 +9,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite(.timeLimit(.minutes(1))) struct HTTPListenerTests {
+@Suite(.timeLimit(.minutes(5))) struct HTTPListenerTests {
     /// A listener on a free port, and what it says to everybody.
     private func with(
         _ settings: HTTPListener.Settings = .init(), limits: Admission.Limits = .init(),

@@ -6,7 +6,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite(.timeLimit(.minutes(1))) struct LobbyDeskTests {
+@Suite(.timeLimit(.minutes(5))) struct LobbyDeskTests {
     @Test func whatIsAnsweredIsWrittenDown() async throws {
         try await withDatabasePath { path in
             let lobby = try LobbyFixture(path: path)

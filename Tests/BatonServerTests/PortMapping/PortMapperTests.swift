@@ -7,7 +7,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite(.timeLimit(.minutes(1))) struct PortMapperTests {
+@Suite(.timeLimit(.minutes(5))) struct PortMapperTests {
     private static var eventLoop: any EventLoop { MultiThreadedEventLoopGroup.singleton.next() }
 
     private struct Stop: Error {}

@@ -6,7 +6,7 @@ import Testing
 
 @testable import BatonServer
 
-@Suite(.timeLimit(.minutes(1))) struct PortMappingServiceTests {
+@Suite(.timeLimit(.minutes(5))) struct PortMappingServiceTests {
     /// The service between a scripted router and a log.
     private struct House: Sendable {
         let router: ScriptedRouter

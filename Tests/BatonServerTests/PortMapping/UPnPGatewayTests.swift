@@ -5,7 +5,7 @@ import Testing
 @testable import BatonServer
 
 /// The C library against a router of ours, which can answer what no real one would on demand.
-@Suite(.timeLimit(.minutes(1))) struct UPnPGatewayTests {
+@Suite(.timeLimit(.minutes(5))) struct UPnPGatewayTests {
     private static let entry = GatewayEntry(mapping: .sample(), externalPort: 55436, leaseSeconds: 60)
 
     /// Connected, and granting everything but what `exception` says.

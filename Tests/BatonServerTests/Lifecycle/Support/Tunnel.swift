@@ -24,7 +24,7 @@ extension LifecycleTests {
                 self.source = source
             }
 
-            /// A guest joins and the host opens a link for it.
+            /// A guest joins and the host opens a link for it; if they read, they have heard each other when this returns.
             func join(from source: String? = nil, isReading: Bool = true) async throws -> Pair {
                 let guest = try await Connection.open(
                     to: address, from: source ?? self.source, isReading: isReading)
@@ -33,7 +33,9 @@ extension LifecycleTests {
                 guard announcement.starts(with: Tunnel.link) else { throw Unexpected(bytes: announcement) }
                 let link = try await Connection.open(to: address, from: self.source)
                 link.write(announcement)
-                return Pair(guest: guest, link: link)
+                let pair = Pair(guest: guest, link: link)
+                if isReading { try await pair.play() }
+                return pair
             }
 
             /// Another guest, whom the tunnel is expected to turn away: returns when it has.
