@@ -62,7 +62,9 @@ let package = Package(
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ],
             // In the program itself: it stays one file.
-            resources: ["html", "css", "js"].map { .embedInCode("Admin/Dashboard/dashboard.\($0)") },
+            resources: ["dashboard.html", "dashboard.css", "dashboard.js", "graphs.js", "text.js"].map {
+                .embedInCode("Admin/Dashboard/\($0)")
+            },
             swiftSettings: strict
         ),
         .executableTarget(

@@ -8,6 +8,8 @@ enum DashboardRoutes {
         add("/", "text/html; charset=utf-8", PackageResources.dashboard_html, to: router)
         add("/dashboard.css", "text/css; charset=utf-8", PackageResources.dashboard_css, to: router)
         add("/dashboard.js", "text/javascript; charset=utf-8", PackageResources.dashboard_js, to: router)
+        add("/graphs.js", "text/javascript; charset=utf-8", PackageResources.graphs_js, to: router)
+        add("/text.js", "text/javascript; charset=utf-8", PackageResources.text_js, to: router)
     }
 
     private static func add<Context: RequestContext>(

@@ -58,8 +58,8 @@ class Server:
 class Client:
     """A client of the JSON relay."""
 
-    def __init__(self, port, name):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+    def __init__(self, port, name, address="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(address, 0))
         self.name = name
         self.send({"payloadType": "INIT", "source": name})
         answer = self.receive()
@@ -127,7 +127,7 @@ def contrast(colours):
 
 
 def sign_in(browser, origin):
-    for path in ("/", "/dashboard.js", "/dashboard.css"):
+    for path in ("/", "/dashboard.css", "/dashboard.js", "/graphs.js", "/text.js"):
         with urllib.request.urlopen(origin + path, timeout=60) as answer:
             policy = answer.headers["Content-Security-Policy"]
             check(f"{path} has a strict policy", "default-src 'none'" in policy and "unsafe" not in policy, policy)
@@ -208,6 +208,46 @@ def kick(browser, clients):
     browser.run("const f = document.querySelector('#filter'); f.value = ''; f.dispatchEvent(new Event('input'))")
     browser.wait("all rooms are listed", lambda: browser.text("#rooms-count") == "2")
     browser.wait("the event is shown", lambda: "json closed: kicked" in browser.text("#events"))
+
+
+def desk(browser, server, origin):
+    """Bans an address, lifts that, and drains, where the server has that."""
+    request = urllib.request.Request(origin + "/api/v1/status", headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        if "access" not in json.load(answer):
+            check("what the server has not is not offered",
+                  browser.run("return document.querySelector('#drain').hidden && document.querySelector('#bans-section').hidden"))
+            return
+    port = server.port("json")
+    bert = Client(port, "bert", "127.0.0.9")
+    browser.wait("who comes is found", lambda: browser.run("""
+        const f = document.querySelector('#filter'); f.value = 'bert'; f.dispatchEvent(new Event('input'));
+        return document.querySelectorAll('#rooms button').length""") == 1)
+    browser.run("document.querySelector('#rooms button').click()")
+    button = "document.querySelector('#peers button[aria-label=\"Ban bert\"]')"
+    browser.wait("he can be banned", lambda: browser.run(f"return {button} !== null"))
+    browser.run(f"{button}.click()")
+    browser.wait("it asks first", lambda: browser.run("return document.querySelector('#confirm').open"))
+    browser.type("#confirm-reason", "floods")
+    browser.click("#confirm-yes")
+    check("he is told", bert.receive()["payloadType"] == "ERROR")
+    browser.wait("the ban is listed", lambda: "127.0.0.9" in browser.text("#bans") and "floods" in browser.text("#bans"))
+    try:
+        refused = Client(port, "bert", "127.0.0.9") is None
+    except (AssertionError, KeyError, EOFError, OSError):
+        refused = True
+    check("he does not come back", refused)
+    browser.press("Escape")
+    browser.run("const f = document.querySelector('#filter'); f.value = ''; f.dispatchEvent(new Event('input'))")
+    browser.run("document.querySelector('#bans button').click()")
+    browser.wait("the ban is lifted", lambda: "nobody is banned" in browser.text("#bans"))
+    Client(port, "bert", "127.0.0.9").socket.close()
+    for phase in ("draining", "running"):
+        browser.run("document.querySelector('#drain').click()")
+        browser.wait("it asks first", lambda: browser.run("return document.querySelector('#confirm').open"))
+        browser.click("#confirm-yes")
+        browser.wait(f"the server is {phase}", lambda: browser.text("#phase") == phase)
+    check("a server drains, and stops doing so", True)
 
 
 def graphs(browser, origin):
@@ -302,6 +342,7 @@ def main():
             session = rooms(browser, server, clients)
             names(browser)
             kick(browser, clients)
+            desk(browser, server, origin)
             graphs(browser, origin)
             if pictures:
                 time.sleep(180)

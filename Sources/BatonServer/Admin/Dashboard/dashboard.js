@@ -1,13 +1,13 @@
-"use strict";
-
 // The page of the admin listener. It shows what the API tells, and asks again every few seconds. Whatever a stranger can
 // have written (names, rooms) reaches the page as text alone, by way of `shown`; nothing here makes markup of a string.
+
+import { drawGraphs } from "./graphs.js";
+import { bytes, number, shown, span, visible } from "./text.js";
 
 const STATUS_EVERY = 2000;
 const ROOMS_EVERY = 4000;
 const HISTORY_EVERY = 5000;
 const HOUR = 3600;
-const SHORTEST_GRAPH = 300;
 const MOST_ROWS = 100;
 const MOST_EVENTS = 200;
 
@@ -20,6 +20,9 @@ const state = {
   interval: 10,
   events: [],
   openRoom: null,
+  bans: [],
+  /** The last event of the stream; null while the server has none. */
+  lastEvent: null,
 };
 
 const element = (id) => document.getElementById(id);
@@ -83,41 +86,6 @@ const signInWanted = () => !element("sign-in").hidden;
 
 // MARK: Text
 
-/** A stranger's text: what is invisible, or would turn what stands around it, is spelled out. */
-function visible(text) {
-  return String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cs}]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
-}
-
-function shown(text) {
-  const node = document.createElement("bdi");
-  node.textContent = visible(text);
-  return node;
-}
-
-function number(value) {
-  return value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 });
-}
-
-function bytes(value) {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let index = 0;
-  while (value >= 1024 && index < units.length - 1) {
-    value /= 1024;
-    index += 1;
-  }
-  return `${number(value)} ${units[index]}`;
-}
-
-function span(seconds) {
-  const parts = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-  const first = parts.findIndex(([size]) => seconds >= size);
-  if (first < 0) return "0 s";
-  return parts.slice(first, first + 2).map(([size, unit], index) => {
-    const count = Math.floor((index ? seconds % parts[first][0] : seconds) / size);
-    return count || !index ? `${count} ${unit}` : "";
-  }).join(" ").trim();
-}
-
 function notice(text) {
   const place = element("notice");
   if (place.textContent !== text) place.textContent = text;
@@ -175,7 +143,7 @@ function button(text, key, action, kind) {
   return node;
 }
 
-// MARK: What is shown
+// MARK: What is shown, and changed
 
 function perSecond(relay, figure) {
   const before = state.before?.relays.find((other) => other.protocol === relay.protocol);
@@ -183,8 +151,19 @@ function perSecond(relay, figure) {
   return before && seconds > 0 ? Math.max(0, relay[figure] - before[figure]) / seconds : 0;
 }
 
+/** Whether the server lets itself be changed by this page. */
+const mayChange = () => (state.status?.access ? state.status.access.access === "full" : Boolean(state.token));
+
+/** Whether the server keeps bans and can be drained over HTTP. */
+const hasDesk = () => Boolean(state.status?.access);
+
 function showStatus() {
   const status = state.status;
+  show("drain", hasDesk() && mayChange() && status.phase !== "stopping");
+  element("drain").textContent = status.phase === "draining" ? "Stop draining…" : "Drain…";
+  show("bans-section", hasDesk());
+  show("ban-form", hasDesk() && mayChange());
+  if (status.banDatabase?.state === "failed") notice(`Bans are kept in memory only: ${visible(status.banDatabase.failure ?? "")}`);
   const sum = (figure) => status.relays.reduce((total, relay) => total + figure(relay), 0);
   badge(status.phase);
   element("version").textContent = status.version;
@@ -220,7 +199,7 @@ function showStatus() {
 
 /** What happened since the last answer, by the counters of events and of connections that ended. */
 function noteEvents() {
-  if (!state.before || state.before.uptimeSeconds > state.status.uptimeSeconds) return;
+  if (state.lastEvent !== null || !state.before || state.before.uptimeSeconds > state.status.uptimeSeconds) return;
   for (const relay of state.status.relays) {
     const before = state.before.relays.find((other) => other.protocol === relay.protocol);
     if (!before) continue;
@@ -289,83 +268,105 @@ function showRoom() {
   }
   element("room-title").replaceChildren(shown(room.id));
   element("room-facts").textContent = `${room.protocol}, ${room.peers.length} here`;
+  show("close-room", hasDesk() && mayChange());
   fill("peers", room.peers.map((peer) => {
     const name = peer.name || `peer ${peer.peer}`;
     const kick = button("Kick", `kick ${peer.peer}`, () => kickPeer(room, peer), "danger");
     kick.setAttribute("aria-label", `Kick ${visible(name)}`);
+    const ban = button("Ban", `ban ${peer.peer}`, () => banPeer(room, peer), "danger");
+    ban.setAttribute("aria-label", `Ban ${visible(name)}`);
+    [kick.disabled, ban.disabled, ban.hidden] = [!mayChange(), !mayChange(), !hasDesk()];
+    const actions = document.createElement("span");
+    actions.className = "actions";
+    actions.append(kick, " ", ban);
     return row(cell(shown(name)), cell(shown(peer.role)), cell(shown(peer.endpoint)),
-      cell(span(peer.connectedSeconds)), cell(kick));
+      cell(span(peer.connectedSeconds)), cell(actions));
   }), "nobody is here");
 }
 
 async function kickPeer(room, peer) {
-  const sure = await confirmed("Kick?", [shown(peer.name || `peer ${peer.peer}`), ` in ${room.protocol}, `, shown(peer.endpoint)]);
+  const sure = await confirmed("Kick?", whoIs(room, peer));
   if (!sure) return;
-  try {
+  await change("room-facts", async () => {
     await call("DELETE", `api/v1/peers/${encodeURIComponent(room.protocol)}/${encodeURIComponent(peer.peer)}`);
     await askRooms();
+  });
+}
+
+const whoIs = (room, peer) => [shown(peer.name || `peer ${peer.peer}`), ` in ${room.protocol}, `, shown(peer.endpoint)];
+
+async function banPeer(room, peer) {
+  if (!await confirmed("Ban the address for a day?", whoIs(room, peer), { wantsReason: true })) return;
+  const address = peer.endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
+  await change("room-facts", async () => {
+    await addBan("address", address, element("confirm-reason").value, 86400);
+    await Promise.all([askRooms(), askBans()]);
+  });
+}
+
+async function addBan(subject, value, reason, seconds) {
+  const ban = { subject, value, reason };
+  if (seconds) ban.expires = `${new Date(Date.now() + seconds * 1000).toISOString().slice(0, 19)}Z`;
+  await call("POST", "api/v1/bans", ban);
+}
+
+async function closeRoom() {
+  const room = state.rooms.find((other) => keyOf(other) === state.openRoom);
+  if (!room || !await confirmed("End the room for everybody?", [shown(room.id), ` in ${room.protocol}`])) return;
+  await change("room-facts", async () => {
+    await call("DELETE", `api/v1/rooms/${encodeURIComponent(room.protocol)}/${encodeURIComponent(room.id)}`);
+    await askRooms();
+  });
+}
+
+async function drain() {
+  const isDraining = state.status.phase === "draining";
+  const text = isDraining ? "New rooms are taken again." : "No new rooms are taken; the server stops when the last one has ended.";
+  if (!await confirmed(isDraining ? "Stop draining?" : "Drain?", [text])) return;
+  try {
+    await call(isDraining ? "DELETE" : "POST", "api/v1/drain", isDraining ? undefined : {});
+    await askStatus();
   } catch (error) {
-    element("room-facts").textContent = error instanceof Refused ? visible(error.message) : "The server does not answer.";
+    failed(error);
   }
 }
 
-function confirmed(title, text) {
+function showBans() {
+  fill("bans", state.bans.map((ban) => {
+    const lift = button("Lift", `lift ${ban.id}`, () => change("bans-notice", async () => {
+      await call("DELETE", `api/v1/bans/${encodeURIComponent(ban.id)}`);
+      await askBans();
+    }));
+    lift.setAttribute("aria-label", `Lift the ban of ${visible(ban.value)}`);
+    lift.disabled = !mayChange() || ban.source !== "api";
+    const who = document.createElement("span");
+    who.append(`${ban.subject} `, shown(ban.value), ban.protocol ? ` (${visible(ban.protocol)})` : "");
+    return row(cell(who), cell(shown(ban.reason)), cell(ban.expires ? new Date(ban.expires).toLocaleString("en-GB") : "for ever"),
+      cell(shown(ban.source === "configuration" ? "configuration" : ban.author)), cell(lift));
+  }), "nobody is banned");
+}
+
+/** Changes something at the server; what goes wrong is told beside it. */
+async function change(place, work) {
+  try {
+    await work();
+    if (place === "bans-notice") element(place).textContent = "";
+  } catch (error) {
+    element(place).textContent = error instanceof Refused ? visible(error.message) : "The server does not answer.";
+  }
+}
+
+function confirmed(title, text, { wantsReason = false } = {}) {
   const dialog = element("confirm");
   element("confirm-title").textContent = title;
   element("confirm-text").replaceChildren(...text);
+  show("confirm-reason-label", wantsReason);
+  element("confirm-reason").value = "";
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
   });
-}
-
-// MARK: Graphs
-
-const SVG = "http://www.w3.org/2000/svg";
-const [WIDTH, HEIGHT] = [600, 160];
-
-function svg(tag, attributes) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  return node;
-}
-
-function drawGraph(id, figure, text) {
-  const names = state.status ? state.status.relays.map((relay) => relay.protocol) : [];
-  const end = state.history.at(-1)?.time ?? 0;
-  const value = (point, name) => (point.relays[name] ? figure(point.relays[name]) : 0);
-  const values = state.history.flatMap((point) => names.map((name) => value(point, name)));
-  const most = Math.max(0, ...values);
-  const reach = Math.min(HOUR, Math.max(SHORTEST_GRAPH, end - (state.history[0]?.time ?? end)));
-  const x = (point) => (WIDTH * (point.time - end + reach)) / reach;
-  const y = (amount) => HEIGHT - 4 - (most ? (amount / most) * (HEIGHT - 12) : 0);
-  const graph = element(id);
-  const lines = [0, 0.5, 1].map((part) => svg("line", { class: "grid", x1: 0, x2: WIDTH, y1: y(most * part), y2: y(most * part) }));
-  names.forEach((name, index) => {
-    const points = state.history.map((point) => `${x(point).toFixed(1)},${y(value(point, name)).toFixed(1)}`);
-    lines.push(svg("polyline", { class: `c${index % 8}`, points: points.join(" ") }));
-  });
-  graph.replaceChildren(...lines);
-  const last = state.history.at(-1);
-  const now = last ? Math.max(0, ...names.map((name) => value(last, name))) : 0;
-  const summary = last ? `now ${text(now)}, most in ${span(reach)} ${text(most)}` : `the first point comes after ${state.interval} s`;
-  element(`${id}-text`).textContent = summary;
-  graph.setAttribute("aria-label", `${graph.parentElement.querySelector("h2").textContent}: ${summary}`);
-}
-
-function drawGraphs() {
-  drawGraph("throughput", (relay) => relay.bytesPerSecond, (value) => `${bytes(value)}/s`);
-  drawGraph("delay", (relay) => relay.delayMilliseconds, (value) => `${number(value)} ms`);
-  const legend = element("legend");
-  const names = state.status ? state.status.relays.map((relay) => relay.protocol) : [];
-  if (legend.children.length === names.length) return;
-  legend.replaceChildren(...names.map((name, index) => {
-    const item = document.createElement("li");
-    item.className = `c${index % 8}`;
-    item.textContent = name;
-    return item;
-  }));
 }
 
 // MARK: Asking
@@ -393,7 +394,45 @@ async function askHistory() {
   state.history.push(...answer.points);
   const end = state.history.at(-1)?.time ?? 0;
   state.history = state.history.filter((point) => point.time > end - HOUR);
-  drawGraphs();
+  drawGraphs({ names: (state.status?.relays ?? []).map((relay) => relay.protocol), history: state.history, interval: state.interval });
+}
+
+async function askBans() {
+  if (!hasDesk()) return;
+  state.bans = (await call("GET", "api/v1/bans")).bans;
+  showBans();
+}
+
+/** Follows the server's events for as long as it tells them. */
+async function followEvents() {
+  if (!hasDesk()) return;
+  const response = await fetch(`api/v1/events?after=${state.lastEvent ?? 0}`, {
+    headers: state.token ? { Authorization: `Bearer ${state.token}` } : {}, cache: "no-store",
+  });
+  if (!response.ok) throw new Refused(response.status, await response.text());
+  if (state.lastEvent === null) state.events = [];
+  state.lastEvent ??= 0;
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value.replaceAll("\r", "");
+    const blocks = text.split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) noteEvent(block);
+    if (blocks.length) showEvents();
+  }
+}
+
+function noteEvent(block) {
+  const data = block.split("\n").filter((line) => line.startsWith("data:")).map((line) => line.slice(5)).join("\n");
+  if (!data) return;
+  const event = JSON.parse(data);
+  state.lastEvent = event.id;
+  const words = [event.protocol, event.event, event.reason, event.peer && `peer ${event.peer}`, event.address, event.message];
+  state.events.unshift({ at: new Date(event.time), text: words.filter(Boolean).map(visible).join(" · "), more: 1 });
+  state.events.length = Math.min(state.events.length, MOST_EVENTS);
 }
 
 // MARK: Controls
@@ -420,6 +459,19 @@ element("sign-out").addEventListener("click", () => {
 });
 
 element("filter").addEventListener("input", showRooms);
+element("close-room").addEventListener("click", closeRoom);
+element("drain").addEventListener("click", drain);
+
+element("ban-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  change("bans-notice", async () => {
+    const value = element("ban-value").value.trim();
+    await addBan(element("ban-subject").value, value, element("ban-reason").value, Number(element("ban-time").value));
+    element("ban-value").value = "";
+    element("ban-reason").value = "";
+    await Promise.all([askBans(), askRooms()]);
+  });
+});
 
 element("theme").addEventListener("click", () => {
   const root = document.documentElement;
@@ -434,3 +486,5 @@ if (theme === "dark" || theme === "light") document.documentElement.dataset.them
 repeat(STATUS_EVERY, askStatus);
 repeat(ROOMS_EVERY, askRooms);
 repeat(HISTORY_EVERY, askHistory);
+repeat(ROOMS_EVERY, askBans);
+repeat(STATUS_EVERY, followEvents);
