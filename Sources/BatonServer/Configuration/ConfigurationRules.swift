@@ -73,7 +73,8 @@ extension Configuration {
         }
     }
 
-    private var listeners: [(path: String, endpoint: Endpoint)] {
+    /// Where is listened by TCP, in the order of the configuration, with the setting that says so.
+    var listeners: [(path: String, endpoint: Endpoint)] {
         let sections = [
             ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
             ("lobby", lobby?.listen), ("ldn", ldn?.listen), ("ldn.api", ldn?.api?.listen), ("admin", admin?.listen),

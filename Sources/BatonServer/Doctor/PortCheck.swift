@@ -78,12 +78,10 @@ struct Listener: Sendable {
 }
 
 extension Configuration {
-    /// In the order of the configuration.
+    /// In the order of the configuration, by the names of their sections.
     var everyListener: [Listener] {
-        let sections = [
-            ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
-            ("lobby", lobby?.listen), ("admin", admin?.listen),
-        ]
-        return sections.flatMap { name, endpoints in (endpoints ?? []).map { Listener(name: name, endpoint: $0) } }
+        listeners.map { path, endpoint in
+            Listener(name: String(path.prefix { $0 != "[" }.dropLast(".listen".count)), endpoint: endpoint)
+        }
     }
 }
