@@ -16,7 +16,9 @@ struct StatisticsRoutes: Sendable {
         return router
     }
 
-    private func answer(_ document: any KeyPath<StatisticsDesk.Documents, ByteBuffer> & Sendable) async throws -> Response {
+    private func answer(
+        _ document: any KeyPath<StatisticsDesk.Documents, ByteBuffer> & Sendable
+    ) async throws -> Response {
         let body = try await desk.documents()[keyPath: document]
         // Pages of other sites may read it: it is the same for everybody.
         return Response(

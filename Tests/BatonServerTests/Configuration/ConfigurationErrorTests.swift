@@ -155,7 +155,9 @@ import Testing
         #expect(message("/") == "/: Is a directory")
         #expect(message("/dev/zero") == "/dev/zero: is larger than 1MiB")
         try withFile(holding: "") { path in
-            #expect(message(path) == "\(path): no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'")
+            #expect(
+                message(path)
+                    == "\(path): no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'")
         }
     }
 }
