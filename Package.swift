@@ -61,6 +61,8 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ],
+            // In the program itself: it stays one file.
+            resources: [.embedInCode("Admin/openapi.json")],
             swiftSettings: strict
         ),
         .executableTarget(
