@@ -62,7 +62,8 @@ let package = Package(
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ],
             // In the program itself: it stays one file.
-            resources: [.embedInCode("Admin/openapi.json")],
+            resources: ["html", "css", "js"].map { .embedInCode("Admin/Dashboard/dashboard.\($0)") }
+                + [.embedInCode("Admin/openapi.json")],
             swiftSettings: strict
         ),
         .executableTarget(

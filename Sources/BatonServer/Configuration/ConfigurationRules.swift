@@ -10,7 +10,8 @@ struct Complaint {
 
 extension Configuration {
     func brokenRules() -> [Complaint] {
-        [protocolMissing, unwritablePassword].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
+        [protocolMissing, unwritablePassword].compactMap { $0 } + doubledListeners + openAdminListeners + tokenRules
+            + lobbyRules
     }
 
     private var protocolMissing: Complaint? {
@@ -39,13 +40,33 @@ extension Configuration {
     }
 
     private var openAdminListeners: [Complaint] {
-        guard let admin, admin.token == nil else { return [] }
+        guard let admin, admin.allTokens.isEmpty else { return [] }
         return listeners.filter { $0.path.hasPrefix("admin.") && !$0.endpoint.address.isLoopback }.map {
             Complaint(
                 paths: [$0.path, "admin.token", "admin.token_file"],
                 message: "\($0.path): \($0.endpoint) is not loopback, which needs admin.token or admin.token_file"
             )
         }
+    }
+
+    private var tokenRules: [Complaint] {
+        var complaints: [Complaint] = []
+        var names: Set<String> = admin?.token == nil ? [] : ["admin"]
+        for (index, token) in (admin?.tokens ?? []).enumerated() {
+            let path = "admin.tokens[\(index)]"
+            if token.token == nil {
+                complaints.append(
+                    Complaint(paths: ["\(path).name"], message: "\(path) has neither token nor token_file"))
+            }
+            if token.name.isEmpty || token.name.utf8.count > 64 || !names.insert(token.name).inserted {
+                complaints.append(
+                    Complaint(
+                        paths: ["\(path).name"],
+                        message: "\(path).name: '\(token.name)' is empty, longer than 64 bytes, or another token's name"
+                    ))
+            }
+        }
+        return complaints
     }
 
     private var lobbyRules: [Complaint] {

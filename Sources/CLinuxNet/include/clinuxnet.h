@@ -19,4 +19,7 @@ const char *clinuxnet_resolve_failure(int code);
    whether there is a route. Blocks. */
 int clinuxnet_reaches(int is_stream, const char *address, uint16_t port, int milliseconds);
 
+/* Whether the kernel's clock follows others (NTP): 1 or 0; -1 if the kernel does not tell. */
+int clinuxnet_clock_is_synchronized(void);
+
 #endif

@@ -19,7 +19,7 @@ import Testing
         #expect(
             new.changesNeedingRestart(from: old) == [
                 "json.listen", "json.proxy_protocol_from", "json.queue_bytes", "json.queue_frames", "json.user_timeout",
-                "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout", "admin.listen", "admin.token",
+                "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout", "admin.listen",
             ])
     }
 
@@ -38,7 +38,7 @@ import Testing
             "netplay.rooms.proxy_protocol_from",
             "netplay.rooms.user_timeout", "lobby", "lobby.listen", "lobby.database", "lobby.read_timeout",
             "lobby.write_timeout", "admin",
-            "admin.listen", "admin.token", "admin.token_file",
+            "admin.listen",
         ]
         let recorded = SettingRecorder(.complete).settings
         #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)
