@@ -24,6 +24,7 @@ let package = Package(
         .library(name: "RelayCore", targets: ["RelayCore"]),
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
+        .library(name: "LANBridge", targets: ["LANBridge"]),
         .library(name: "BatonServer", targets: ["BatonServer"]),
         .library(name: "RelayTesting", targets: ["RelayTesting"]),
     ],
@@ -48,6 +49,8 @@ let package = Package(
         .systemLibrary(name: "CMiniUPnP", providers: [.apt(["libminiupnpc-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
+        .target(name: "Captures", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(name: "LANBridge", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
             name: "BatonServer",
             dependencies: [
@@ -66,7 +69,7 @@ let package = Package(
         .executableTarget(
             name: "baton",
             dependencies: [
-                "BatonServer", "Netplay", "RelayCore", logging,
+                "BatonServer", "Captures", "LANBridge", "Netplay", "RelayCore", logging, nioCore,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -83,6 +86,9 @@ let package = Package(
             name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", crypto, nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LANBridgeTests", dependencies: ["LANBridge", "RelayCore", "RelayTesting", nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
