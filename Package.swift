@@ -25,6 +25,7 @@ let package = Package(
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
         .library(name: "LANBridge", targets: ["LANBridge"]),
+        .library(name: "LDN", targets: ["LDN"]),
         .library(name: "BatonServer", targets: ["BatonServer"]),
         .library(name: "RelayTesting", targets: ["RelayTesting"]),
     ],
@@ -51,10 +52,11 @@ let package = Package(
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
         .target(name: "Captures", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(name: "LANBridge", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(name: "LDN", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore,
+                "RelayCore", "JSONRelay", "LDN", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore,
                 nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
@@ -77,13 +79,14 @@ let package = Package(
         .target(name: "RelayTesting", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
             name: "FuzzTargets",
-            dependencies: ["CZlib", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", nioCore],
+            dependencies: ["CZlib", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", nioCore],
             path: "Fuzz/Targets", swiftSettings: strict
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RelayTesting"], swiftSettings: strict),
         .testTarget(name: "RelayCoreTests", dependencies: ["RelayCore", "RelayTesting"], swiftSettings: strict),
         .testTarget(
             name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(name: "LDNTests", dependencies: ["LDN", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", crypto, nioCore],
             swiftSettings: strict),
@@ -93,7 +96,7 @@ let package = Package(
         .testTarget(
             name: "BatonServerTests",
             dependencies: [
-                "BatonServer", "CLinuxNet", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "baton",
+                "BatonServer", "CLinuxNet", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "baton",
                 nioConcurrency, nioCore,
                 nioPosix,
                 logging,

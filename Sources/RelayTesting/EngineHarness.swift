@@ -17,7 +17,10 @@ public struct EngineHarness<Engine: StreamEngine> {
     public private(set) var connected: Set<PeerID> = []
     /// Peers that have sent FIN.
     public private(set) var ended: Set<PeerID> = []
+    /// What the engine wants to know of addresses: answered by `answerProbe`.
+    public private(set) var probes: [PeerID: Endpoint] = [:]
     private var unwritable: Set<PeerID> = []
+    private var addresses: [PeerID: IPAddress] = [:]
     private var table = PeerTable<Void>()
     private var delivered: [PeerID: ByteBuffer] = [:]
     private var outbox = Outbox()
@@ -31,6 +34,7 @@ public struct EngineHarness<Engine: StreamEngine> {
         let peer = table.insert { _ in }
         connected.insert(peer)
         let from = Endpoint(address: IPAddress(address) ?? IPAddress(ipv4: 0), port: port)
+        addresses[peer] = from.address
         engine.connect(peer, from: from, at: now, into: &outbox)
         drain()
         return peer
@@ -64,6 +68,13 @@ public struct EngineHarness<Engine: StreamEngine> {
     public mutating func writability(of peer: PeerID, is writable: Bool) {
         if writable { unwritable.remove(peer) } else { unwritable.insert(peer) }
         engine.writability(of: peer, is: writable, at: now, into: &outbox)
+        drain()
+    }
+
+    /// Tells the engine whether the address it asked after for a peer can be reached. The peer may have gone since.
+    public mutating func answerProbe(of peer: PeerID, isReachable: Bool) {
+        guard probes.removeValue(forKey: peer) != nil else { return }
+        engine.probed(peer, isReachable: isReachable, at: now, into: &outbox)
         drain()
     }
 
@@ -110,6 +121,7 @@ public struct EngineHarness<Engine: StreamEngine> {
         unwritable.remove(peer)
         connected.remove(peer)
         paused.remove(peer)
+        addresses.removeValue(forKey: peer)
         table.remove(peer)
     }
 
@@ -132,6 +144,11 @@ public struct EngineHarness<Engine: StreamEngine> {
                 precondition(connected.contains(peer), "closed \(peer), which is gone")
                 closed[peer] = reason
                 forget(peer)
+            case .probe(let endpoint, for: let peer):
+                precondition(connected.contains(peer), "probed for \(peer), which is gone")
+                precondition(probes[peer] == nil, "probed twice at once for \(peer)")
+                precondition(endpoint.address == addresses[peer], "probed an address that is not \(peer)'s own")
+                probes[peer] = endpoint
             case .emit(let event):
                 events.append(event)
             }

@@ -64,6 +64,10 @@ struct Exposition {
         family(
             "baton_answered_bytes_total", "counter", "Bytes the server said itself.", each { $0.counters.bytesAnswered }
         )
+        family(
+            "baton_dropped_messages_total", "counter", "Messages not acted upon, by reason.",
+            each(by: "reason") { $0.dropped }
+        )
         family("baton_events_total", "counter", "Events of the protocols, by name.", each(by: "event") { $0.events })
     }
 

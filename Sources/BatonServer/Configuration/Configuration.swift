@@ -1,4 +1,5 @@
 package import JSONRelay
+package import LDN
 package import Netplay
 package import RelayCore
 
@@ -13,6 +14,7 @@ package struct Configuration: Sendable, Equatable {
     package var json: JSON?
     package var netplay: Netplay?
     package var lobby: Lobby?
+    package var ldn: LDN?
     package var admin: Admin?
     /// What looked odd while reading, but is no error: to be logged.
     package var warnings: [ConfigurationError.Diagnostic] = []
@@ -26,6 +28,8 @@ package struct Configuration: Sendable, Equatable {
         configuration.netplay = Netplay()
         configuration.lobby = Lobby()
         configuration.netplay?.rooms = Rooms()
+        configuration.ldn = LDN()
+        configuration.ldn?.api = LDN.API()
         configuration.admin = Admin()
         return configuration
     }
@@ -140,6 +144,38 @@ package struct Configuration: Sendable, Equatable {
         package var desk = DedicatedConfiguration()
 
         package init() {}
+    }
+
+    /// The LDN master's listeners.
+    package struct LDN: Sendable, Equatable {
+        package var listen = Endpoint.everywhere(port: 30456)
+        /// Proxies that are trusted to say, by the PROXY protocol, whom they connect for.
+        package var proxyProtocolFrom: [IPPrefix] = []
+        /// How much may wait for one slow player before it is disconnected.
+        package var queueBytes = 512 << 10
+        package var queueFrames = 4096
+        /// TCP_USER_TIMEOUT.
+        package var userTimeout = Duration.seconds(30)
+        package var master = LDNConfiguration()
+        /// `nil` without the section.
+        package var api: API?
+
+        package init() {}
+
+        /// The listeners for statistics and the list of public games.
+        package struct API: Sendable, Equatable {
+            package var listen = Endpoint.everywhere(port: 30457)
+            /// A file that says how titles are called.
+            package var gameList: String?
+            /// Proxies that are trusted to say, in headers of HTTP, whom they ask for.
+            package var trustedProxies: [IPPrefix] = []
+            /// Requests of one IPv4 address or IPv6 /64.
+            package var requests = TokenBucket.Rate(perSecond: 20, burst: 100)
+            package var readTimeout = Duration.seconds(5)
+            package var writeTimeout = Duration.seconds(5)
+
+            package init() {}
+        }
     }
 
     /// The listener for health checks, metrics, the API and the dashboard.

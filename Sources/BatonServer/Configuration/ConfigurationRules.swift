@@ -11,11 +11,13 @@ struct Complaint {
 extension Configuration {
     func brokenRules() -> [Complaint] {
         [protocolMissing, unwritablePassword].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
+            + namelessFiles
     }
 
     private var protocolMissing: Complaint? {
-        guard json == nil, netplay == nil, lobby == nil else { return nil }
-        return Complaint(paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:' or 'lobby:'")
+        guard json == nil, netplay == nil, lobby == nil, ldn == nil else { return nil }
+        return Complaint(
+            paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'")
     }
 
     /// RetroArch's configuration has no way to write a quotation mark.
@@ -58,17 +60,23 @@ extension Configuration {
                     message:
                         "lobby.relays: '\(name)' is no name for a relay: visible ASCII characters, and not 'custom'"))
         }
-        for (path, file) in [("lobby.database", lobby.database), ("lobby.country_database", lobby.countryDatabase)]
-        where file?.isEmpty == true {
-            complaints.append(Complaint(paths: [path], message: "\(path) is empty; it takes the name of a file"))
-        }
         return complaints
+    }
+
+    private var namelessFiles: [Complaint] {
+        let files = [
+            ("lobby.database", lobby?.database), ("lobby.country_database", lobby?.countryDatabase),
+            ("ldn.api.game_list", ldn?.api?.gameList),
+        ]
+        return files.filter { $0.1?.isEmpty == true }.map { path, _ in
+            Complaint(paths: [path], message: "\(path) is empty; it takes the name of a file")
+        }
     }
 
     private var listeners: [(path: String, endpoint: Endpoint)] {
         let sections = [
             ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
-            ("lobby", lobby?.listen), ("admin", admin?.listen),
+            ("lobby", lobby?.listen), ("ldn", ldn?.listen), ("ldn.api", ldn?.api?.listen), ("admin", admin?.listen),
         ]
         return sections.flatMap { name, endpoints in
             (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }

@@ -11,13 +11,14 @@ final class StreamDriver {
     private let desk: AdmissionDesk
     private let log: ListenerLog
     private(set) var engine: any StreamEngine
-    private(set) var counters = StreamCounters()
+    private var counters = StreamCounters()
     private var outbox = Outbox()
     private var isDrainingOutbox = false
     /// Sockets that are not closed yet, those the engine has parted from included.
     private(set) var openSockets = 0
     private var connections = PeerTable<StreamConnection>()
     private var unflushed: [StreamConnection] = []
+    private let probes: ConnectProbes
     private var timer: (at: Instant, task: Scheduled<Void>)?
     /// Made once, so that handing it to the event loop allocates nothing.
     private lazy var flushTask: @Sendable () -> Void = { [driver = NIOLoopBound(self, eventLoop: eventLoop)] in
@@ -33,6 +34,7 @@ final class StreamDriver {
         self.desk = desk
         self.log = log
         self.eventLoop = eventLoop
+        probes = ConnectProbes(eventLoop: eventLoop, timeout: settings.probeTimeout, limit: settings.maxProbes)
     }
 
     // MARK: What happens on connections
@@ -115,6 +117,13 @@ final class StreamDriver {
 
     var peerCount: Int { connections.count }
 
+    /// All counters, those the engine keeps included.
+    var allCounters: StreamCounters {
+        var all = counters
+        all.dropped = Tally(engine.droppedMessages.map { ($0.reason, $0.count) })
+        return all
+    }
+
     var queuedBytes: Int { connections.all.reduce(0) { $0 + $1.queuedBytes } }
 
     func beginDrain() {
@@ -186,6 +195,8 @@ final class StreamDriver {
             counters.closed.count(reason.word)
             log.closed(peer, connection.endpoint, reason)
             connection.close()
+        case .probe(let endpoint, for: let peer):
+            probes.probe(endpoint, for: peer) { [self] in probed(peer, isReachable: $0) }
         case .emit(let event):
             counters.events.count(event.name)
             log.event(event, event.peer.flatMap { connections[$0]?.endpoint })
@@ -196,6 +207,11 @@ final class StreamDriver {
         guard !connection.write(bytes) else { return }
         disconnect(peer, .slowReader)
         connection.abort()
+    }
+
+    private func probed(_ peer: PeerID, isReachable: Bool) {
+        engine.probed(peer, isReachable: isReachable, at: .now, into: &outbox)
+        drainOutbox()
     }
 
     private func armTimer() {

@@ -31,6 +31,13 @@ extension Configuration: SettingSection {
                 needsRestart: true)
         )
         walker.optionalSection(
+            &ldn,
+            Setting(
+                "ldn",
+                "The LDN master, for local wireless play of emulators and consoles. Leave the section out to turn it off.",
+                needsRestart: true)
+        )
+        walker.optionalSection(
             &admin,
             Setting(
                 "admin",

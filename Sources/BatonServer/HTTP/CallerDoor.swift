@@ -2,11 +2,10 @@ import Hummingbird
 import HummingbirdCore
 import NIOConcurrencyHelpers
 import NIOCore
-import Netplay
 import RelayCore
 
-/// A request to the lobby, with who asks.
-struct LobbyContext: RequestContext {
+/// A request, with who asks.
+struct CallerContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// At first whom the connection comes from, behind the door whom a trusted proxy asks for.
     var caller: IPAddress
@@ -19,8 +18,17 @@ struct LobbyContext: RequestContext {
 }
 
 /// Finds out who asks, and turns away who is banned or asks too often.
-final class LobbyDoor: RouterMiddleware {
-    typealias Context = LobbyContext
+final class CallerDoor: RouterMiddleware {
+    typealias Context = CallerContext
+
+    /// What becomes of a request.
+    enum Outcome: Sendable {
+        /// Somebody asks too often.
+        case tooFast(IPAddress)
+        /// Whom a proxy asks for is banned.
+        case banned
+        case answered(bytes: Int)
+    }
 
     private struct State {
         var addresses: CallerAddress
@@ -29,19 +37,26 @@ final class LobbyDoor: RouterMiddleware {
 
     private let state: NIOLockedValueBox<State>
     private let admission: AdmissionDesk
-    private let desk: LobbyDesk
+    private let observe: @Sendable (Outcome) -> Void
 
-    init(_ section: Configuration.Lobby, admission: AdmissionDesk, desk: LobbyDesk) {
-        let addresses = CallerAddress(trustedProxies: section.trustedProxies)
-        state = NIOLockedValueBox(State(addresses: addresses, requests: RateTable(rate: section.requests)))
+    /// - Parameters:
+    ///   - trustedProxies: proxies whose headers about whom they ask for are believed.
+    ///   - requests: how often one IPv4 address or IPv6 /64 may ask.
+    ///   - observe: told of every request once.
+    init(
+        trustedProxies: [IPPrefix], requests: TokenBucket.Rate, admission: AdmissionDesk,
+        observe: @escaping @Sendable (Outcome) -> Void
+    ) {
+        let addresses = CallerAddress(trustedProxies: trustedProxies)
+        state = NIOLockedValueBox(State(addresses: addresses, requests: RateTable(rate: requests)))
         self.admission = admission
-        self.desk = desk
+        self.observe = observe
     }
 
-    func reconfigure(_ section: Configuration.Lobby) {
+    func reconfigure(trustedProxies: [IPPrefix], requests: TokenBucket.Rate) {
         state.withLockedValue { state in
-            state.addresses.trustedProxies = section.trustedProxies
-            state.requests.rate = section.requests
+            state.addresses.trustedProxies = trustedProxies
+            state.requests.rate = requests
         }
     }
 
@@ -51,7 +66,7 @@ final class LobbyDoor: RouterMiddleware {
     }
 
     func handle(
-        _ request: Request, context: LobbyContext, next: (Request, LobbyContext) async throws -> Response
+        _ request: Request, context: CallerContext, next: (Request, CallerContext) async throws -> Response
     ) async throws -> Response {
         var context = context
         let connection = context.caller
@@ -62,17 +77,17 @@ final class LobbyDoor: RouterMiddleware {
             return (caller, state.requests.take(.household(of: caller), at: .now))
         }
         guard isInTime else {
-            desk.refused(.tooFast, caller)
+            observe(.tooFast(caller))
             return Response(status: .tooManyRequests)
         }
         // Others were asked for a ban when they connected.
         if caller != connection, admission.isBanned(caller, at: .now) {
-            desk.countConnection(refused: .banned)
+            observe(.banned)
             return Response(status: .forbidden)
         }
         context.caller = caller
         let response = try await next(request, context)
-        desk.count(answered: response.body.contentLength ?? 0)
+        observe(.answered(bytes: response.body.contentLength ?? 0))
         return response
     }
 }
