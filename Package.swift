@@ -56,7 +56,8 @@ let package = Package(
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LDN", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore,
+                "RelayCore", "JSONRelay", "LDN", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency,
+                nioCore,
                 nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
