@@ -116,12 +116,3 @@ if Context.environment["BATON_FUZZ"] != nil {
         .executableTarget(name: "Fuzz", dependencies: ["FuzzTargets"], path: "Fuzz/Driver", swiftSettings: strict)
     )
 }
-
-// What the LAN's frame filter costs: `BATON_FILTER_BENCHMARK=1 swift run -c release filter-benchmark`.
-if Context.environment["BATON_FILTER_BENCHMARK"] != nil {
-    package.targets.append(
-        .executableTarget(
-            name: "filter-benchmark", dependencies: ["LANBridge", "RelayCore"], path: "Benchmarks/filter",
-            swiftSettings: strict)
-    )
-}

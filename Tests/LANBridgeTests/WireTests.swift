@@ -184,7 +184,7 @@ struct SegmentClampTests {
     private func synFrame(_ options: [UInt8]) -> [UInt8] {
         var frame = [UInt8](repeating: 2, count: 12) + [0x08, 0x00]
         frame += [0x45, 0, 0, UInt8(40 + options.count), 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]
-        frame += [0x9C, 0x40, 0x63, 0xDD, 0, 0, 0, 1, 0, 0, 0, 0, UInt8((20 + options.count) / 4 << 4), 2, 255, 255]
+        frame += [0x9C, 0x40, 0x63, 0xDD, 0, 0, 0, 1, 0, 0, 0, 0, UInt8(((20 + options.count) / 4) << 4), 2, 255, 255]
         return frame + [0, 0, 0, 0] + options
     }
 

@@ -21,7 +21,7 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
         case .badVersion: "this relay speaks version \(ControlMessage.version) only"
         case .badRoom: "a room's name has 1 to 64 letters, digits, dashes, dots or underscores"
         case .badMAC: "that is no address of a network card"
-        case .badBudget: "datagrams are too small for IP packets of \(FrameBudget.leastMTU) bytes"
+        case .badBudget: "datagrams are too small for the frames of a LAN"
         case .unknownRoom: "this relay has no such room"
         case .wrongPassword: "the room has another password"
         case .tooManyFailures: "too many wrong passwords came from this address; wait some minutes"
