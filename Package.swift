@@ -93,6 +93,9 @@ let package = Package(
         .testTarget(
             name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", crypto, nioCore],
             swiftSettings: strict),
+        .executableTarget(
+            name: "QUICPeer", dependencies: ["CLinuxNet", "QUICTransport", "RelayCore"], path: "Tests/QUICPeer",
+            swiftSettings: strict),
         .testTarget(
             name: "QUICTransportTests", dependencies: ["QUICTransport", "RelayCore", "RelayTesting"],
             swiftSettings: strict),

@@ -34,18 +34,21 @@ extension QUICConnection {
         callbacks.recv_stream_data = { library, flags, stream, _, bytes, count, context, _ in
             ngtcp2_conn_extend_max_stream_offset(library, stream, UInt64(count))
             ngtcp2_conn_extend_max_offset(library, UInt64(count))
+            let isEnded = flags & NGTCP2_STREAM_DATA_FLAG_FIN != 0
+            if isEnded { allowAnother(after: stream, library) }
             return with(context) { connection in
                 connection.endpoint.delegate?.received(
                     UnsafeRawBufferPointer(start: bytes, count: count), stream: stream,
-                    ended: flags & NGTCP2_STREAM_DATA_FLAG_FIN != 0, from: connection.id)
+                    ended: isEnded, from: connection.id)
                 return 0
             }
         }
         callbacks.acked_stream_data_offset = { _, stream, offset, count, context, _ in
             with(context) { $0.acknowledged(stream, upTo: offset + count) }
         }
-        callbacks.stream_reset = { _, stream, _, code, context, _ in
-            with(context) { connection in
+        callbacks.stream_reset = { library, stream, _, code, context, _ in
+            allowAnother(after: stream, library)
+            return with(context) { connection in
                 connection.endpoint.delegate?.reset(stream: stream, code: code, from: connection.id)
                 return 0
             }
@@ -57,12 +60,8 @@ extension QUICConnection {
             }
         }
         callbacks.stream_close = { library, _, stream, _, context, _ in
-            if ngtcp2_conn_is_local_stream(library, stream) == 0 {
-                if ngtcp2_is_bidi_stream(stream) != 0 {
-                    ngtcp2_conn_extend_max_streams_bidi(library, 1)
-                } else {
-                    ngtcp2_conn_extend_max_streams_uni(library, 1)
-                }
+            if ngtcp2_conn_is_local_stream(library, stream) == 0, ngtcp2_is_bidi_stream(stream) != 0 {
+                ngtcp2_conn_extend_max_streams_bidi(library, 1)
             }
             return with(context) { $0.forget(stream) }
         }
@@ -121,6 +120,13 @@ extension QUICConnection {
         streamsWithWork.removeAll { $0 == stream }
         return 0
     }
+}
+
+/// The peer may open another unidirectional stream for one that has come to its end. The library, at this version, does
+/// not say that such a stream is closed.
+private func allowAnother(after stream: Int64, _ library: OpaquePointer?) {
+    guard ngtcp2_conn_is_local_stream(library, stream) == 0, ngtcp2_is_bidi_stream(stream) == 0 else { return }
+    ngtcp2_conn_extend_max_streams_uni(library, 1)
 }
 
 private func with(_ context: UnsafeMutableRawPointer?, _ body: (QUICConnection) -> Int32) -> Int32 {

@@ -15,15 +15,18 @@ extension QUICConnection {
     /// Writes one datagram, in two pieces.
     func write(datagram head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, at now: Instant) -> DatagramWrite
     {
-        let pieces = (vector(head), vector(body))
+        // The library takes no empty pieces.
+        let pieces = head.isEmpty ? (vector(body), vector(head)) : (vector(head), vector(body))
+        let pieceCount = (head.isEmpty ? 0 : 1) + (body.isEmpty ? 0 : 1)
         // One call may bring a packet without the datagram, when something else had to go first.
-        for _ in 0..<4 {
+        for _ in 0..<8 {
             var isAccepted: Int32 = 0
             let count = withUnsafePointer(to: pieces) { pieces in
                 pieces.withMemoryRebound(to: ngtcp2_vec.self, capacity: 2) { vectors in
                     write(at: now) { library, path, place, room in
                         ngtcp2_conn_writev_datagram_versioned(
-                            library, path, NGTCP2_PKT_INFO_VERSION, nil, place, room, &isAccepted, 0, 0, vectors, 2,
+                            library, path, NGTCP2_PKT_INFO_VERSION, nil, place, room, &isAccepted, 0, 0, vectors,
+                            pieceCount,
                             now.library)
                     }
                 }
@@ -95,7 +98,8 @@ extension QUICConnection {
             let count = write(at: now) { library, path, place, room in
                 ngtcp2_conn_writev_stream_versioned(
                     library, path, NGTCP2_PKT_INFO_VERSION, nil, place, room, &taken,
-                    ends ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE, stream, &piece, 1, now.library)
+                    ends ? NGTCP2_WRITE_STREAM_FLAG_FIN : NGTCP2_WRITE_STREAM_FLAG_NONE, stream, &piece,
+                    bytes.isEmpty ? 0 : 1, now.library)
             }
             if taken >= 0 { streams[stream]?.didSend(Int(taken)) }
             switch Int32(truncatingIfNeeded: count) {

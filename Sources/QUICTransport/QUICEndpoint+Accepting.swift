@@ -52,7 +52,7 @@ extension QUICEndpoint {
             return refuse(header, to: remote, at: now)
         }
         guard let initial = WireID(header.dcid) else { return nil }
-        let connection = add(remote: remote, serverName: "") { connection in
+        let connection = add(remote: remote, serverName: "", isCalled: false) { connection in
             build(connection, header: header, originalID: originalID, isProven: isProven, at: now)
         }
         guard let connection else { return nil }

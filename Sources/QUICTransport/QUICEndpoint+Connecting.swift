@@ -12,7 +12,7 @@ extension QUICEndpoint {
         -> PeerID
     {
         let credentials = try ClientCredentials(trust)
-        let connection = add(remote: remote, serverName: name) { connection in
+        let connection = add(remote: remote, serverName: name, isCalled: true) { connection in
             build(connection, credentials: credentials, at: now)
         }
         guard let connection else { throw TLSError(description: "the library refuses to begin a connection") }

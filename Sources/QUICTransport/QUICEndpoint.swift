@@ -30,6 +30,8 @@ public final class QUICEndpoint {
     private(set) var batchNumber: UInt64 = 1
 
     private var connections = PeerTable<QUICConnection>()
+    /// Those that were begun here.
+    private var called: [QUICConnection] = []
     private var byLocalID: [UInt64: QUICConnection] = [:]
     var byInitialID: [WireID: QUICConnection] = [:]
     private var deadlines = DeadlineHeap()
@@ -90,10 +92,14 @@ public final class QUICEndpoint {
         let bytes = base.assumingMemoryBound(to: UInt8.self)
         if bytes[0] & 0x80 == 0 {
             let key = UnsafeRawPointer(bytes + 1).loadUnaligned(as: UInt64.self)
-            guard let connection = byLocalID[key] else {
-                return sendStatelessReset(for: bytes + 1, received: packet.count, to: remote, at: now)
+            if let connection = byLocalID[key] {
+                read(bytes, packet.count, for: connection, at: now)
+            } else if let connection = called.first(where: { $0.remote == remote }) {
+                // A server that was started anew: a stateless reset is addressed to nobody.
+                read(bytes, packet.count, for: connection, at: now)
+            } else {
+                sendStatelessReset(for: bytes + 1, received: packet.count, to: remote, at: now)
             }
-            read(bytes, packet.count, for: connection, at: now)
         } else {
             receiveLong(bytes, packet.count, from: remote, at: now)
         }
@@ -132,7 +138,8 @@ public final class QUICEndpoint {
             if let reason = connection.ending {
                 forget(connection, reason)
             } else if let library = connection.library {
-                ngtcp2_conn_update_pkt_tx_time(library, now.library)
+                // The library is not told when packets went out (ngtcp2_conn_update_pkt_tx_time), so it does not pace:
+                // frames come at the pace of their senders already, and an urgent one must not wait behind a burst.
                 let expiry = ngtcp2_conn_get_expiry(library)
                 deadlines.schedule(connection.id, at: Instant(nanoseconds: Int64(clamping: expiry)))
             }
@@ -245,7 +252,7 @@ public final class QUICEndpoint {
 
     /// Enters a new connection whose library object `make` builds; `nil` if it cannot.
     func add(
-        remote: Endpoint, serverName: String, _ make: (QUICConnection) -> Bool
+        remote: Endpoint, serverName: String, isCalled: Bool, _ make: (QUICConnection) -> Bool
     ) -> QUICConnection? {
         let id = connections.insert { QUICConnection($0, endpoint: self, remote: remote, serverName: serverName) }
         guard let connection = connections[id], make(connection) else {
@@ -253,6 +260,7 @@ public final class QUICEndpoint {
             return nil
         }
         handshakes += 1
+        if isCalled { called.append(connection) }
         touch(connection)
         return connection
     }
@@ -285,6 +293,7 @@ public final class QUICEndpoint {
         guard connections.remove(connection.id) != nil else { return }
         if !connection.isConnected { handshakeEnded(connection) }
         connection.localIDs.forEach { byLocalID[$0] = nil }
+        called.removeAll { $0 === connection }
         deadlines.cancel(connection.id)
         delegate?.closed(connection.id, reason: reason)
     }

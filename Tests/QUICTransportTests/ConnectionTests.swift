@@ -25,7 +25,8 @@ struct ConnectionTests {
         #expect(server.datagrams[toClient] == [[1, 2, 3]])
         #expect(client.datagrams[toServer] == [[4, 5]])
         #expect(server.streams[stream] == Array("hello".utf8))
-        #expect(server.send(Array("welcome".utf8), stream: stream, end: true, to: toClient))
+        #expect(server.send(Array("welcome".utf8), stream: stream, to: toClient))
+        #expect(server.send([], stream: stream, end: true, to: toClient))
         wire.run { client.endedStreams.contains(stream) }
         #expect(client.streams[stream] == Array("welcome".utf8))
     }
@@ -66,12 +67,18 @@ struct ConnectionTests {
         #expect(wire.run { server.resetStreams[stream] == 7 })
     }
 
-    @Test func manyStreamsOneAfterTheOther() throws {
-        let (server, client, _, toServer) = try pair()
+    @Test(arguments: [true, false])
+    func manyStreamsOneAfterTheOther(bidirectional: Bool) throws {
+        let (server, client, toClient, toServer) = try pair()
         for number in 0..<50 {
-            let stream = try #require(client.endpoint.openStream(bidirectional: false, on: toServer), "\(number)")
+            let stream = try #require(
+                client.endpoint.openStream(bidirectional: bidirectional, on: toServer), "\(number)")
             client.send([UInt8(number)], stream: stream, end: true, to: toServer)
             #expect(wire.run { server.endedStreams.contains(stream) })
+            if bidirectional {
+                server.send([1], stream: stream, end: true, to: toClient)
+                #expect(wire.run { client.endedStreams.contains(stream) })
+            }
             // The server's permission for another stream has to come back.
             wire.run(for: .milliseconds(100))
         }
@@ -129,6 +136,21 @@ struct ConnectionTests {
         wire.run { client.closed[toServer] != nil }
         #expect(client.closed[toServer] == .application(code: 1, reason: "enough"))
         #expect(server.closed[toClient] == .local)
+    }
+
+    @Test func anEmptyDatagramIsOneToo() throws {
+        let (server, client, toClient, toServer) = try pair()
+        #expect(client.send([], to: toServer) == .sent)
+        #expect(wire.run { server.datagrams[toClient] == [[]] })
+        let (head, body): ([UInt8], [UInt8]) = ([1], [2, 3])
+        head.withUnsafeBytes { head in
+            body.withUnsafeBytes { body in
+                let nothing = UnsafeRawBufferPointer(start: nil, count: 0)
+                client.endpoint.send(datagram: head, body, priority: .bulk, to: toServer, at: wire.now)
+                client.endpoint.send(datagram: nothing, body, priority: .bulk, to: toServer, at: wire.now)
+            }
+        }
+        #expect(wire.run { server.datagrams[toClient] == [[], [1, 2, 3], [2, 3]] })
     }
 
     @Test func aRelayForwardsFromWithinACall() throws {
