@@ -50,9 +50,10 @@ struct SignalService: Service {
 
     private func beginDrain() async throws {
         phase.enter(.draining)
+        for relay in relays { try await relay.beginDrain() }
+        // Said when it is true: from here on nothing new is let in.
         let timeout = reloader.running.drainTimeout
         logger.notice("draining", metadata: ["event": "draining", "timeout": "\(timeout.settingText)"])
-        for relay in relays { try await relay.beginDrain() }
     }
 
     private func waitForRooms(until deadline: ContinuousClock.Instant) async throws {
