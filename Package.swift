@@ -24,7 +24,9 @@ let package = Package(
         .library(name: "RelayCore", targets: ["RelayCore"]),
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
-        .library(name: "LDN", targets: ["LDN"]),
+        .library(name: "SOE", targets: ["SOE"]),
+        .library(name: "SOESockets", targets: ["SOESockets"]),
+        .library(name: "SOEGateway", targets: ["SOEGateway"]),
         .library(name: "BatonServer", targets: ["BatonServer"]),
         .library(name: "RelayTesting", targets: ["RelayTesting"]),
     ],
@@ -49,13 +51,30 @@ let package = Package(
         .systemLibrary(name: "CMiniUPnP", providers: [.apt(["libminiupnpc-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
-        .target(name: "LDN", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(
+            name: "SOE",
+            dependencies: [
+                "RelayCore", "CZlib", nioCore, .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(name: "SOEGateway", dependencies: ["RelayCore", "SOE", nioCore], swiftSettings: strict),
+        .target(name: "SOETools", dependencies: ["RelayCore", "SOE", "Captures", nioCore], swiftSettings: strict),
+        .target(name: "Captures", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(
+            name: "SOESockets",
+            dependencies: [
+                "CLinuxNet", "RelayCore", "SOE", nioConcurrency, nioCore, nioPosix,
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LDN", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency,
-                nioCore,
-                nioPosix, logging, serviceLifecycle, "Yams",
+                "RelayCore", "JSONRelay", "Netplay", "SOE", "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
+                "CMaxMindDB",
+                "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -69,31 +88,46 @@ let package = Package(
         .executableTarget(
             name: "baton",
             dependencies: [
-                "BatonServer", "LDN", "Netplay", "RelayCore", logging,
+                "BatonServer", "Captures", "Netplay", "RelayCore", "SOE", "SOETools", logging, nioCore,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
         ),
-        .target(name: "RelayTesting", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(
+            name: "RelayTesting",
+            dependencies: ["RelayCore", nioCore, .product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: strict
+        ),
         .target(
             name: "FuzzTargets",
-            dependencies: ["CZlib", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", nioCore],
+            dependencies: [
+                "CZlib", "Captures", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
+                "SOETools", nioCore,
+            ],
             path: "Fuzz/Targets", swiftSettings: strict
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RelayTesting"], swiftSettings: strict),
         .testTarget(name: "RelayCoreTests", dependencies: ["RelayCore", "RelayTesting"], swiftSettings: strict),
         .testTarget(
             name: "JSONRelayTests", dependencies: ["JSONRelay", "RelayTesting", nioCore], swiftSettings: strict),
-        .testTarget(name: "LDNTests", dependencies: ["LDN", "RelayTesting", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", crypto, nioCore],
+            swiftSettings: strict),
+        .testTarget(name: "SOETests", dependencies: ["SOE", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "SOEGatewayTests", dependencies: ["RelayTesting", "SOE", "SOEGateway", nioCore], swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SOEToolsTests", dependencies: ["Captures", "RelayTesting", "SOE", "SOETools", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SOESocketsTests", dependencies: ["SOE", "SOESockets", "RelayCore", nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
             dependencies: [
-                "BatonServer", "CLinuxNet", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "baton",
-                nioConcurrency, nioCore,
-                nioPosix,
+                "BatonServer", "CLinuxNet", "JSONRelay", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
+                "baton", nioConcurrency, nioCore, nioPosix,
                 logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -117,7 +117,7 @@ def _members(group):
 
 
 class Relay:
-    """A running relay. `mode` is how the load generator reaches it: tunnel, raw (a plain forwarder), json or ldn."""
+    """A running relay. `mode` is how the load generator reaches it: tunnel, raw (a plain forwarder) or json."""
 
     patience = 5
 
@@ -243,7 +243,7 @@ def baton(binary, prefix=(), environment=None, start_seconds=20, patience=5, nam
     def start(protocol):
         if not Path(binary).is_file():
             raise Failure(f"there is no {shown(binary)}: build it or name one with --baton")
-        wanted = {"tunnel": "netplay", "json": "json", "ldn": "ldn", "http": "lobby"}[protocol]
+        wanted = {"tunnel": "netplay", "json": "json", "http": "lobby"}[protocol]
         settings = "lobby.yaml" if protocol == "http" else "relay.yaml"
         relay = Relay(
             "baton",
@@ -261,7 +261,7 @@ def baton(binary, prefix=(), environment=None, start_seconds=20, patience=5, nam
                 raise
         return relay
 
-    contestant = Contestant(name, {"tunnel", "json", "ldn", "http"}, start, words)
+    contestant = Contestant(name, {"tunnel", "json", "http"}, start, words)
     global _subject
     _subject = _subject or contestant
     return contestant
@@ -338,7 +338,6 @@ CONTESTANTS = {
         Contestant("haproxy-splice", {"raw"}, _haproxy_splice),
         Contestant("socat", {"raw"}, _socat),
         Contestant("c-json", {"json"}, _relay("c-json", "json_relay", "--flush", "batch")),
-        Contestant("c-ldn", {"ldn"}, _relay("c-ldn", "ldn_relay")),
         Contestant("c-http", {"http"}, _c_http),
         Contestant("nginx", {"http"}, _nginx),
         Contestant("c-json-read", {"json"}, _relay("c-json-read", "json_relay", "--flush", "read")),
@@ -348,7 +347,7 @@ CONTESTANTS = {
 
 def limit(protocol, prefix=(), environment=None, start_seconds=20, patience=5):
     """The relay in C for a protocol, started like baton."""
-    command = {"tunnel": ["relay", "--mode", "copy"], "json": ["json_relay", "--flush", "batch"], "ldn": ["ldn_relay"]}[protocol]
+    command = {"tunnel": ["relay", "--mode", "copy"], "json": ["json_relay", "--flush", "batch"]}[protocol]
     relay = Relay("limit", [*prefix, BUILD / command[0], *command[1:]], _c_relay_port, environment, start_seconds=start_seconds)
     relay.patience = patience
     return relay

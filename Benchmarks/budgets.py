@@ -60,10 +60,6 @@ def per_message(result, before, after):
 
 LOADS = {
     "tunnel": (["tunnel-pingpong", "--pairs", 64, "--messages", 100_000], ["tunnel-pingpong", "--pairs", 1, "--messages", 20_000]),
-    "ldn": (
-        ["ldn-fanout", "--clients", 64, "--size", 128, "--messages", 400_000],
-        ["ldn-fanout", "--clients", 8, "--senders", 1, "--size", 128, "--messages", 80_000],
-    ),
     "json": (["json-unicast", "--clients", 64, "--messages", 100_000], ["json-unicast", "--clients", 2, "--messages", 20_000]),
 }
 
@@ -80,18 +76,18 @@ def count_calls(protocol, start, figures, details):
     details[f"{protocol}.mallocs_per_message"] = f"many at once; {calls:.2f} system calls; {notable}"
     _, calls, notable = per_message(*single)
     figures[f"{protocol}.system_calls_per_message"] = calls
-    details[f"{protocol}.system_calls_per_message"] = f"one pair, or one sender; {notable}"
+    details[f"{protocol}.system_calls_per_message"] = f"one pair; {notable}"
 
 
 # ---- Memory ----------------------------------------------------------------------------------------------------------
 
 
-def memory_of(start, words, protocol="tunnel"):
+def memory_of(start, words):
     def settled(relay):
         time.sleep(0.3)
         return relay.memory()
 
-    with start(protocol) as relay:
+    with start("tunnel") as relay:
         return bench.measure_running(relay, relay.port, words, settled)
 
 
@@ -99,12 +95,6 @@ def measure_idle(start, figures, details):
     result, before, after = memory_of(start, ["idle", "--pairs", "2064", "--warmup", "64"])
     figures["idle.bytes_per_pair"] = (after - before) / result["pairs"]
     details["idle.bytes_per_pair"] = f"{result['pairs']} pairs; {before / 2**20:.1f} MiB before"
-
-
-def measure_sessions(start, figures, details):
-    result, before, after = memory_of(start, ["ldn-idle", "--clients", "2064", "--warmup", "64"], "ldn")
-    figures["ldn.bytes_per_session"] = (after - before) / result["pairs"]
-    details["ldn.bytes_per_session"] = f"{result['pairs']} silent sessions"
 
 
 def measure_stalled(start, figures, details):
@@ -205,8 +195,6 @@ def main():
     for measure, *arguments in (
         (count_calls, "tunnel", start),
         (count_calls, "json", start),
-        (count_calls, "ldn", start),
-        (measure_sessions, start),
         (measure_idle, start),
         (measure_stalled, start),
     ):

@@ -55,20 +55,10 @@ def memory_per_pair(result, before, after):
     return (after - before) / result["pairs"]
 
 
-def memory_after_crowd(result, before, after):
-    if result["messages"] != 8 * result["sent"]:
-        raise Failure(f"{result['messages']} deliveries of {result['sent']} broadcasts")
-    return after - before
-
-
 def memory_growth(result, before, after):
     if result["messages_after_stall"] == 0:
         raise Failure("the other pair got nothing through while one reader was stalled")
     return after - before
-
-
-def longest_answer(result, before, after):
-    return result["longest_answer_seconds"] * 1000
 
 
 def cpu(relay):
@@ -135,48 +125,6 @@ SUITES = {
         aim=1_000,  # 1,000 requests a second on one core
         scaled=("--messages", 3_000),
     ),
-    "ldnfanout": Suite(
-        "8 LDN networks of 8 players who all broadcast 128-byte datagrams",
-        ["ldn-fanout", "--clients", 64, "--size", 128],
-        "ns of CPU per delivery",
-        cpu,
-        cpu_per_message,
-        {"c-ldn": 1.3},
-        scaled=("--messages", 1_000_000),
-    ),
-    "ldncrowd": Suite(
-        "500 LDN networks of 8 players, each of whom broadcasts 4 datagrams of 128 bytes a second, for 30 s",
-        ["ldn-crowd", "--clients", 4000, "--size", 128, "--rate", 4, "--seconds", 30],
-        "bytes grown",
-        memory,
-        memory_after_crowd,
-        {},
-        aim=4_000_000,
-        settle=0.3,
-        most_rounds=1,
-        ratios=False,
-    ),
-    "ldnscan": Suite(
-        "one LDN client scans among 5,000 networks, again and again; two others play meanwhile",
-        ["ldn-scan", "--clients", 5000, "--size", 128],
-        "ms until the slowest answer",
-        cpu,
-        longest_answer,
-        {},
-        aim=1_000,  # later, clients show nothing
-        scaled=("--messages", 500),
-    ),
-    "ldnidle": Suite(
-        "4,000 silent LDN sessions",
-        ["ldn-idle", "--clients", 4064, "--warmup", 64],
-        "bytes per session",
-        memory,
-        memory_per_pair,
-        {"c-ldn": None},
-        aim=8_192,
-        settle=0.3,
-        most_rounds=2,
-    ),
     "idle": Suite(
         "4,000 pairs that have exchanged their headers and are silent",
         ["idle", "--pairs", 4064, "--warmup", 64],
@@ -218,7 +166,7 @@ def one_run(suite, contestant, scale):
 def modes(suite):
     """How a suite's load can be brought to a contestant."""
     word = suite.words[0].split("-")[0]
-    return (word,) if word in ("json", "ldn", "http") else ("raw", "tunnel")
+    return (word,) if word in ("json", "http") else ("raw", "tunnel")
 
 
 def fits(contestant, suite):
@@ -236,15 +184,6 @@ def run_suite(name, subject, rounds, scale):
     peers = {p: {"aim": aim, "figures": [], "ours": [], "results": []} for p, aim in suite.peers.items()}
     report["peers"] = peers
     for number in range(min(rounds, suite.most_rounds)):
-        if not peers:
-            print(f"  {name} round {number + 1}: {subject.name}", file=sys.stderr, flush=True)
-            try:
-                run = one_run(suite, subject, scale)
-            except Failure as failure:
-                report["failure"] = str(failure)
-                return report
-            figures.append(run["figure"])
-            report.setdefault("results", []).append(run["result"])
         for peer_name, peer in peers.items():
             if "failure" in peer:
                 continue
@@ -330,16 +269,6 @@ def extra(report):
         gap = max(r["longest_gap_seconds"] for r in results) * 1000
         taken = max(r["accepted"] for r in results) / 2**20
         return f"The stalled pair's writer got rid of at most {taken:.1f} MiB (kernel buffers included); the other pair never waited longer than {gap:.1f} ms."
-    if report["suite"] == "ldncrowd":
-        run = results[0]
-        return (
-            f"{whole(run['messages'] / run['seconds'])} deliveries a second, none lost, doubled or out of order; from player to "
-            f"player {run['mean_latency_seconds'] * 1000:.2f} ms in the mean, {run['longest_latency_seconds'] * 1000:.0f} ms at most."
-        )
-    if report["suite"] == "ldnscan":
-        mean = sum(r["mean_answer_seconds"] for r in results) / len(results) * 1000
-        gap = max(r["longest_gap_seconds"] for r in results) * 1000
-        return f"An answer of {results[0]['found']} networks took {mean:.2f} ms in the mean; those who played never waited longer than {gap:.1f} ms."
     if report["suite"] == "lobbylist":
         rate = 1_000_000 / median(report["figures"])
         page = results[0]["page"] / 2**20

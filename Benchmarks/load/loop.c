@@ -9,7 +9,6 @@
 #include "bulk.h"
 #include "http.h"
 #include "json.h"
-#include "ldn_clients.h"
 #include "options.h"
 #include "pairs.h"
 #include "pingpong.h"
@@ -66,7 +65,6 @@ void turn(int wait_milliseconds) {
         case kind_stuck_writer: write_event(endpoint); break;
         case kind_reader: read_event(endpoint); break;
         case kind_json: json_event(endpoint); break;
-        case kind_ldn: ldn_event(endpoint); break;
         case kind_http: http_event(endpoint); break;
         }
     }

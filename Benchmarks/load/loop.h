@@ -8,7 +8,7 @@
 
 #include "runner.h"
 
-enum kind { kind_runner, kind_owner, kind_quiet, kind_echo, kind_writer, kind_reader, kind_stuck_writer, kind_json, kind_ldn, kind_http };
+enum kind { kind_runner, kind_owner, kind_quiet, kind_echo, kind_writer, kind_reader, kind_stuck_writer, kind_json, kind_http };
 
 // One socket and what the events on it mean at the moment.
 struct endpoint {

@@ -24,7 +24,6 @@
 #include "http.h"
 #include "idle.h"
 #include "json.h"
-#include "ldn.h"
 #include "loop.h"
 #include "options.h"
 #include "pingpong.h"
@@ -49,10 +48,6 @@ int main(int count, char **words) {
     else if (!strcmp(option.suite, "tunnel-bulk")) run_bulk();
     else if (!strcmp(option.suite, "json-unicast") || !strcmp(option.suite, "json-fanin")) run_json();
     else if (!strcmp(option.suite, "http-list")) run_http();
-    else if (!strcmp(option.suite, "ldn-fanout")) run_ldn_fanout();
-    else if (!strcmp(option.suite, "ldn-crowd")) run_ldn_crowd();
-    else if (!strcmp(option.suite, "ldn-scan")) run_ldn_scan();
-    else if (!strcmp(option.suite, "ldn-idle")) run_ldn_idle();
     else if (!strcmp(option.suite, "idle")) run_idle();
     else if (!strcmp(option.suite, "stalled")) run_stalled();
     else fail("unknown subcommand %s\n%s", option.suite, usage);

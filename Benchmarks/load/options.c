@@ -9,12 +9,11 @@
 
 struct options option = {
     .pairs = 64, .size = 64, .messages = 100000, .warmup = 2000, .bytes = 256u << 20, .guests = 64,
-    .clients = 64, .senders = 32, .window = 8, .rate = 4, .max_seconds = 60,
+    .clients = 64, .senders = 32, .window = 8, .max_seconds = 60,
 };
 
 const char usage[] =
-    "usage: load tunnel-pingpong|tunnel-input|tunnel-bulk|json-unicast|json-fanin|http-list|idle|stalled|\n"
-    "            ldn-fanout|ldn-crowd|ldn-scan|ldn-idle [option value]...\n"
+    "usage: load tunnel-pingpong|tunnel-input|tunnel-bulk|json-unicast|json-fanin|http-list|idle|stalled [option value]...\n"
     "  --port P          where the relay listens on 127.0.0.1 (not in raw mode)\n"
     "  --mode M          tunnel: open pairs by rendezvous; raw: be the backend of a plain forwarder  [tunnel]\n"
     "  --compression C   whose netplay headers offer it: both, host            [both]\n"
@@ -22,12 +21,11 @@ const char usage[] =
     "  --guests N        guests per tunnel session                            [64]\n"
     "  --size N          bytes of a message, of the payload in JSON           [64]\n"
     "  --messages N      messages of the measured phase, all pairs together   [100000]\n"
-    "  --seconds T       run for a time instead of a number (tunnel-pingpong, json-unicast, ldn-crowd)\n"
+    "  --seconds T       run for a time instead of a number (tunnel-pingpong, json-unicast)\n"
     "  --warmup N        messages (idle: pairs) before \"ready\"               [2000]\n"
     "  --bytes N         bytes to push (tunnel-bulk, stalled)                 [256 MiB]\n"
-    "  --clients N       clients of json-unicast, http-list, ldn; networks of ldn-scan [64]\n"
-    "  --senders N       senders of json-fanin, of each network of ldn-fanout  [32]\n"
-    "  --rate N          datagrams of each player in a second (ldn-crowd)     [4]\n"
+    "  --clients N       clients of json-unicast, http-list                   [64]\n"
+    "  --senders N       senders of json-fanin                                [32]\n"
     "  --window N        unacknowledged messages of a sender (json-fanin)     [8]\n"
     "  --max-seconds T   give up when the measured phase takes longer         [60]\n";
 
@@ -56,7 +54,6 @@ void parse_options(int count, char **words) {
         else if (!strcmp(name, "--clients")) option.clients = number(name, value, 2, max_connections);
         else if (!strcmp(name, "--senders")) option.senders = number(name, value, 1, 4096);
         else if (!strcmp(name, "--window")) option.window = number(name, value, 2, 4096);
-        else if (!strcmp(name, "--rate")) option.rate = number(name, value, 1, 1000);
         else if (!strcmp(name, "--max-seconds")) option.max_seconds = number(name, value, 1, 600);
         else fail("unknown option %s %s\n%s", name, value, usage);
     }

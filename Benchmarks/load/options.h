@@ -15,7 +15,7 @@ struct options {
     uint64_t port;
     bool raw;
     bool raw_guests;            // guests offer no compression, their hosts do
-    uint64_t pairs, size, messages, warmup, bytes, guests, clients, senders, window, rate, max_seconds;
+    uint64_t pairs, size, messages, warmup, bytes, guests, clients, senders, window, max_seconds;
     double seconds;
 };
 

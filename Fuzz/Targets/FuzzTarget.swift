@@ -11,10 +11,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case lobbyForm = "lobby-form"
     case hostingWire = "hosting-wire"
     case coreDescription = "core-description"
-    case ldnWire = "ldn-wire"
-    case ldnEngine = "ldn-engine"
-    case ldnProxy = "ldn-proxy"
-    case ldnClient = "ldn-client"
+    case soeWire = "soe-wire"
+    case soeEngine = "soe-engine"
 
     /// Feeds the target one input. It returns whatever the input is; a trap is a finding.
     package func run(_ bytes: [UInt8]) {
@@ -30,10 +28,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .lobbyForm: fuzzLobbyForm(bytes)
         case .hostingWire: fuzzHostingWire(bytes)
         case .coreDescription: fuzzCoreDescription(bytes)
-        case .ldnWire: fuzzLDNWire(bytes)
-        case .ldnEngine: fuzzLDNEngine(bytes)
-        case .ldnProxy: fuzzLDNProxy(bytes)
-        case .ldnClient: fuzzLDNClient(bytes)
+        case .soeWire: fuzzSOEWire(bytes)
+        case .soeEngine: fuzzSOEEngine(bytes)
         }
     }
 }

@@ -4,12 +4,12 @@ public struct Tally: Sendable, Equatable {
 
     public init() {}
 
-    public init(_ counts: [(String, UInt64)]) {
-        self.counts = Dictionary(counts) { $0 &+ $1 }
-    }
-
     public mutating func count(_ name: String) {
         counts[name, default: 0] &+= 1
+    }
+
+    public mutating func add(_ other: Tally) {
+        counts.merge(other.counts) { $0 &+ $1 }
     }
 
     public subscript(name: String) -> UInt64 { counts[name] ?? 0 }
@@ -30,8 +30,6 @@ public struct StreamCounters: Sendable, Equatable {
     public var closed = Tally()
     /// Connections turned away before the engine saw them, by the word of the reason.
     public var refused = Tally()
-    /// Messages that were not acted upon, by the word of the reason.
-    public var dropped = Tally()
     /// Things the engine told of, by name.
     public var events = Tally()
 

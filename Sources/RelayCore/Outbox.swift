@@ -15,12 +15,6 @@ public enum Effect {
     /// Part from a peer: what was sent before still leaves, then the connection ends. The engine forgets the peer
     /// when it says this; no `disconnect` follows.
     case close(PeerID, CloseReason)
-    /// Find out whether a TCP connection to this address comes about, and say so by `probed`, always and once. At most
-    /// one for a peer at a time; it costs the peer nothing to ask, so an engine asks only of the peer's own address.
-    case probe(Endpoint, for: PeerID)
-    /// Hand bytes from a peer to the program that the engine is run by: relayed traffic that ends here, where this end of
-    /// the protocol is a peer too.
-    case deliver(ByteBuffer, from: PeerID)
     /// Something an operator may want to know; never a packet.
     case emit(any EngineEvent)
 }
@@ -57,7 +51,5 @@ public struct Outbox {
     public mutating func resume(_ peer: PeerID) { effects.append(.resume(peer)) }
     public mutating func finish(_ peer: PeerID) { effects.append(.finish(peer)) }
     public mutating func close(_ peer: PeerID, _ reason: CloseReason) { effects.append(.close(peer, reason)) }
-    public mutating func probe(_ endpoint: Endpoint, for peer: PeerID) { effects.append(.probe(endpoint, for: peer)) }
-    public mutating func deliver(_ bytes: ByteBuffer, from peer: PeerID) { effects.append(.deliver(bytes, from: peer)) }
     public mutating func emit(_ event: any EngineEvent) { effects.append(.emit(event)) }
 }

@@ -25,9 +25,6 @@ public protocol StreamEngine: SendableMetatype {
     /// What is sent to this peer now waits in a queue (`false`), or the queue has emptied (`true`).
     mutating func writability(of peer: PeerID, is writable: Bool, at now: Instant, into out: inout Outbox)
 
-    /// The answer to a `probe` that was asked for.
-    mutating func probed(_ peer: PeerID, isReachable: Bool, at now: Instant, into out: inout Outbox)
-
     /// Does whatever is due.
     mutating func advance(to now: Instant, into out: inout Outbox)
 
@@ -46,32 +43,22 @@ public protocol StreamEngine: SendableMetatype {
     /// How many rooms keep a draining server alive.
     var roomCount: Int { get }
 
-    /// How many messages were not acted upon, by a word for the reason; those whose senders are told are events instead.
-    var droppedMessages: [(reason: String, count: UInt64)] { get }
-
     /// A copy of what is going on, for people to look at.
     func rooms(at now: Instant) -> [RoomSnapshot]
 }
 
 extension StreamEngine {
     public mutating func words(for refusal: Admission.Refusal) -> ByteBuffer? { nil }
-
-    public var droppedMessages: [(reason: String, count: UInt64)] { [] }
-
-    public mutating func probed(_ peer: PeerID, isReachable: Bool, at now: Instant, into out: inout Outbox) {}
 }
 
 /// A room as an operator sees it, whatever the protocol calls it.
 public struct RoomSnapshot: Sendable, Equatable, Codable {
     /// The room's name in its own protocol.
     public var id: String
-    /// How its data travels, in the protocol's own word, where there are several ways.
-    public var mode: String?
     public var peers: [PeerSnapshot]
 
-    public init(id: String, mode: String? = nil, peers: [PeerSnapshot]) {
+    public init(id: String, peers: [PeerSnapshot]) {
         self.id = id
-        self.mode = mode
         self.peers = peers
     }
 }

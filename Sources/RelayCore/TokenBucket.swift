@@ -23,11 +23,11 @@ public struct TokenBucket: Sendable {
         fullAt = now
     }
 
-    /// Takes so many tokens, one if nothing is said, if there are as many.
-    public mutating func take(_ count: Int = 1, at now: Instant, rate: Rate) -> Bool {
+    /// Takes one token if there is one.
+    public mutating func take(at now: Instant, rate: Rate) -> Bool {
         guard rate.perSecond > 0 else { return true }
         let interval = 1_000_000_000 / Int64(rate.perSecond)
-        let refilled = Swift.max(fullAt.nanoseconds, now.nanoseconds) + interval * Int64(count)
+        let refilled = Swift.max(fullAt.nanoseconds, now.nanoseconds) + interval
         guard refilled - now.nanoseconds <= interval * Int64(Swift.max(rate.burst, 1)) else { return false }
         fullAt = Instant(nanoseconds: refilled)
         return true

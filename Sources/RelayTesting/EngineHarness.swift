@@ -17,12 +17,7 @@ public struct EngineHarness<Engine: StreamEngine> {
     public private(set) var connected: Set<PeerID> = []
     /// Peers that have sent FIN.
     public private(set) var ended: Set<PeerID> = []
-    /// What the engine wants to know of addresses: answered by `answerProbe`.
-    public private(set) var probes: [PeerID: Endpoint] = [:]
-    /// What ended here, of whom, in order.
-    public private(set) var deliveredHere: [(bytes: ByteBuffer, peer: PeerID)] = []
     private var unwritable: Set<PeerID> = []
-    private var addresses: [PeerID: IPAddress] = [:]
     private var table = PeerTable<Void>()
     private var delivered: [PeerID: ByteBuffer] = [:]
     private var outbox = Outbox()
@@ -36,7 +31,6 @@ public struct EngineHarness<Engine: StreamEngine> {
         let peer = table.insert { _ in }
         connected.insert(peer)
         let from = Endpoint(address: IPAddress(address) ?? IPAddress(ipv4: 0), port: port)
-        addresses[peer] = from.address
         engine.connect(peer, from: from, at: now, into: &outbox)
         drain()
         return peer
@@ -73,13 +67,6 @@ public struct EngineHarness<Engine: StreamEngine> {
         drain()
     }
 
-    /// Tells the engine whether the address it asked after for a peer can be reached. The peer may have gone since.
-    public mutating func answerProbe(of peer: PeerID, isReachable: Bool) {
-        guard probes.removeValue(forKey: peer) != nil else { return }
-        engine.probed(peer, isReachable: isReachable, at: now, into: &outbox)
-        drain()
-    }
-
     /// Lets time pass, stopping at each deadline the engine names on the way.
     public mutating func advance(by duration: Duration) {
         let end = now + duration
@@ -107,14 +94,6 @@ public struct EngineHarness<Engine: StreamEngine> {
         drain()
     }
 
-    /// An input that only this kind of engine has.
-    public mutating func update<Failure: Error, Result>(
-        _ input: (inout Engine, Instant, inout Outbox) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        defer { drain() }
-        return try input(&engine, now, &outbox)
-    }
-
     /// Takes what was sent to a peer since the last call.
     public mutating func take(_ peer: PeerID) -> [UInt8] {
         guard let bytes = delivered.removeValue(forKey: peer) else { return [] }
@@ -131,7 +110,6 @@ public struct EngineHarness<Engine: StreamEngine> {
         unwritable.remove(peer)
         connected.remove(peer)
         paused.remove(peer)
-        addresses.removeValue(forKey: peer)
         table.remove(peer)
     }
 
@@ -154,13 +132,6 @@ public struct EngineHarness<Engine: StreamEngine> {
                 precondition(connected.contains(peer), "closed \(peer), which is gone")
                 closed[peer] = reason
                 forget(peer)
-            case .probe(let endpoint, for: let peer):
-                precondition(connected.contains(peer), "probed for \(peer), which is gone")
-                precondition(probes[peer] == nil, "probed twice at once for \(peer)")
-                precondition(endpoint.address == addresses[peer], "probed an address that is not \(peer)'s own")
-                probes[peer] = endpoint
-            case .deliver(let bytes, from: let peer):
-                deliveredHere.append((bytes, peer))
             case .emit(let event):
                 events.append(event)
             }

@@ -40,8 +40,6 @@ public struct StreamScript {
                 harness.advance(by: .milliseconds(Int(pick) * Int(pick)))
             case (14, _) where pick == 255:
                 harness.beginDrain()
-            case (15, let peer?):
-                harness.answerProbe(of: peer, isReachable: pick.isMultiple(of: 2))
             default:
                 break
             }

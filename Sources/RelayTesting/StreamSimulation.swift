@@ -57,15 +57,13 @@ public struct StreamSimulation<Engine: StreamEngine> {
         collect()
     }
 
-    /// Lets one thing happen: a piece arrives, a client stalls or reads on, a probe is answered, time passes.
+    /// Lets one thing happen: a piece arrives, a client stalls or reads on, time passes.
     public mutating func step() {
         switch Int.random(in: 0..<12, using: &random) {
         case 0:
             harness.advance(by: .milliseconds(Int.random(in: 0...200, using: &random)))
         case 1:
             if let peer = randomPeer({ _ in true }) { stall(peer, Bool.random(using: &random)) }
-        case 2 where !harness.probes.isEmpty:
-            answerProbe()
         default:
             deliverPiece()
         }
@@ -76,10 +74,7 @@ public struct StreamSimulation<Engine: StreamEngine> {
     public mutating func settle() {
         for peer in clients.keys { clients[peer]?.isStalled = false }
         collect()
-        while true {
-            if !deliverPiece() && !answerProbe() && !doPostponedWork() { break }
-            collect()
-        }
+        while deliverPiece() || doPostponedWork() { collect() }
     }
 
     /// Lets the engine go on with what it left until others had had their turn.
@@ -88,14 +83,6 @@ public struct StreamSimulation<Engine: StreamEngine> {
             return false
         }
         harness.advance(by: .nanoseconds(1))
-        return true
-    }
-
-    @discardableResult
-    private mutating func answerProbe() -> Bool {
-        let asked = harness.probes.keys.sorted { ($0.slot, $0.generation) < ($1.slot, $1.generation) }
-        guard let peer = asked.randomElement(using: &random) else { return false }
-        harness.answerProbe(of: peer, isReachable: Bool.random(using: &random))
         return true
     }
 

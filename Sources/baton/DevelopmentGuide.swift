@@ -13,10 +13,6 @@ enum DevelopmentGuide {
             return "curl http://\(address)/list"
         case "netplay_rooms":
             return "scripts/interop/rooms \(address)"
-        case "ldn":
-            return "python3 scripts/interop/ldn-peers/ldn_client.py \(address)"
-        case "ldn_api":
-            return "curl http://\(address)/api"
         case "admin":
             return "curl http://\(address)/api/v1/status"
         default:

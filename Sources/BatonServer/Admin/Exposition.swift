@@ -64,11 +64,14 @@ struct Exposition {
         family(
             "baton_answered_bytes_total", "counter", "Bytes the server said itself.", each { $0.counters.bytesAnswered }
         )
-        family(
-            "baton_dropped_messages_total", "counter", "Messages not acted upon, by reason.",
-            each(by: "reason") { $0.dropped }
-        )
         family("baton_events_total", "counter", "Events of the protocols, by name.", each(by: "event") { $0.events })
+        for status in statuses {
+            for figure in status.figures {
+                family(
+                    "baton_\(status.name)_\(figure.name)", figure.kind.rawValue, figure.help,
+                    [([], Int(clamping: figure.value))])
+            }
+        }
     }
 
     private mutating func portMapping(_ statuses: [PortMappingStatus], _ events: Tally) {

@@ -18,8 +18,6 @@ struct StatusResponse: ResponseCodable, Equatable {
         var closed: [String: UInt64]
         /// By reason.
         var refused: [String: UInt64]
-        /// By reason.
-        var dropped: [String: UInt64]
         /// By event.
         var events: [String: UInt64]
     }
@@ -55,7 +53,6 @@ struct StatusResponse: ResponseCodable, Equatable {
                 bytesReceived: status.counters.bytesReceived, bytesRelayed: status.counters.bytesRelayed,
                 messagesRelayed: status.counters.messagesRelayed, bytesAnswered: status.counters.bytesAnswered,
                 closed: status.counters.closed.counts, refused: status.counters.refused.counts,
-                dropped: status.counters.dropped.counts,
                 events: status.counters.events.counts
             )
         }
@@ -73,8 +70,6 @@ struct RoomsResponse: ResponseCodable, Equatable {
     struct Room: Codable, Equatable {
         var `protocol`: String
         var id: String
-        /// How its data travels, where the protocol has several ways.
-        var mode: String?
         var peers: [PeerSnapshot]
     }
 
@@ -82,9 +77,7 @@ struct RoomsResponse: ResponseCodable, Equatable {
 
     init(_ overview: Overview) async throws {
         for relay in overview.relays {
-            rooms += try await relay.rooms().map {
-                Room(protocol: relay.name, id: $0.id, mode: $0.mode, peers: $0.peers)
-            }
+            rooms += try await relay.rooms().map { Room(protocol: relay.name, id: $0.id, peers: $0.peers) }
         }
     }
 }

@@ -1,7 +1,7 @@
 package import JSONRelay
-package import LDN
 package import Netplay
 package import RelayCore
+package import SOEGateway
 
 /// Everything an operator can set; a protocol is served when its section is there.
 package struct Configuration: Sendable, Equatable {
@@ -14,7 +14,7 @@ package struct Configuration: Sendable, Equatable {
     package var json: JSON?
     package var netplay: Netplay?
     package var lobby: Lobby?
-    package var ldn: LDN?
+    package var soe: SOE?
     package var admin: Admin?
     /// What looked odd while reading, but is no error: to be logged.
     package var warnings: [ConfigurationError.Diagnostic] = []
@@ -27,9 +27,8 @@ package struct Configuration: Sendable, Equatable {
         configuration.json = JSON()
         configuration.netplay = Netplay()
         configuration.lobby = Lobby()
+        configuration.soe = SOE()
         configuration.netplay?.rooms = Rooms()
-        configuration.ldn = LDN()
-        configuration.ldn?.api = LDN.API()
         configuration.admin = Admin()
         return configuration
     }
@@ -126,6 +125,17 @@ package struct Configuration: Sendable, Equatable {
         package init() {}
     }
 
+    /// The SOE gateway: where clients come in, and whom it speaks to for them.
+    package struct SOE: Sendable, Equatable {
+        package var listen = Endpoint.everywhere(port: 20260)
+        package var backend = ServerAddress(host: "127.0.0.1", port: 20261)
+        /// What sessions are encrypted with from their first message on, in hexadecimal digits.
+        package var key: Secret?
+        package var gateway = GatewayConfiguration()
+
+        package init() {}
+    }
+
     /// Dedicated hosts: where requests come in, what may be hosted, and how guests come to it.
     package struct Dedicated: Sendable, Equatable {
         package var listen = Endpoint.everywhere(port: 55437)
@@ -144,38 +154,6 @@ package struct Configuration: Sendable, Equatable {
         package var desk = DedicatedConfiguration()
 
         package init() {}
-    }
-
-    /// The LDN master's listeners.
-    package struct LDN: Sendable, Equatable {
-        package var listen = Endpoint.everywhere(port: 30456)
-        /// Proxies that are trusted to say, by the PROXY protocol, whom they connect for.
-        package var proxyProtocolFrom: [IPPrefix] = []
-        /// How much may wait for one slow player before it is disconnected.
-        package var queueBytes = 512 << 10
-        package var queueFrames = 4096
-        /// TCP_USER_TIMEOUT.
-        package var userTimeout = Duration.seconds(30)
-        package var master = LDNConfiguration()
-        /// `nil` without the section.
-        package var api: API?
-
-        package init() {}
-
-        /// The listeners for statistics and the list of public games.
-        package struct API: Sendable, Equatable {
-            package var listen = Endpoint.everywhere(port: 30457)
-            /// A file that says how titles are called.
-            package var gameList: String?
-            /// Proxies that are trusted to say, in headers of HTTP, whom they ask for.
-            package var trustedProxies: [IPPrefix] = []
-            /// Requests of one IPv4 address or IPv6 /64.
-            package var requests = TokenBucket.Rate(perSecond: 20, burst: 100)
-            package var readTimeout = Duration.seconds(5)
-            package var writeTimeout = Duration.seconds(5)
-
-            package init() {}
-        }
     }
 
     /// The listener for health checks, metrics, the API and the dashboard.

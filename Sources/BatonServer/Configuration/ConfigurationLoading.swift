@@ -26,9 +26,8 @@ extension Configuration {
         configuration.json?.listen = [.loopback(port: 5300)]
         configuration.netplay?.listen = [.loopback(port: 55435)]
         configuration.lobby?.listen = [.loopback(port: 8080)]
+        configuration.soe?.listen = [.loopback(port: 20260)]
         configuration.netplay?.rooms?.listen = [.loopback(port: 55436)]
-        configuration.ldn?.listen = [.loopback(port: 30456)]
-        configuration.ldn?.api?.listen = [.loopback(port: 30457)]
         configuration.admin?.listen = [.loopback(port: 9550)]
         let nothing = YAMLDocument(root: YAMLNode(.null, at: .wholeFile), problems: [])
         return try read(nothing, into: configuration, file: "--dev", environment: environment)

@@ -1,5 +1,6 @@
 import Netplay
 import RelayCore
+import SOE
 
 /// What is wrong although each setting by itself is right.
 struct Complaint {
@@ -10,14 +11,13 @@ struct Complaint {
 
 extension Configuration {
     func brokenRules() -> [Complaint] {
-        [protocolMissing, unwritablePassword].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
-            + namelessFiles
+        [protocolMissing, unwritablePassword, badKey].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
     }
 
     private var protocolMissing: Complaint? {
-        guard json == nil, netplay == nil, lobby == nil, ldn == nil else { return nil }
+        guard json == nil, netplay == nil, lobby == nil, soe == nil else { return nil }
         return Complaint(
-            paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'")
+            paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'soe:'")
     }
 
     /// RetroArch's configuration has no way to write a quotation mark.
@@ -27,7 +27,19 @@ extension Configuration {
         return Complaint(paths: [path, "\(path)_file"], message: "\(path): RetroArch cannot have a '\"' in it")
     }
 
+    private var badKey: Complaint? {
+        guard let soe, let secret = soe.key, RC4Key(hexadecimal: secret.text) == nil else { return nil }
+        return Complaint(
+            paths: ["soe.key", "soe.key_file"], message: "soe.key: a key is 1 to 256 bytes in hexadecimal digits")
+    }
+
     private var doubledListeners: [Complaint] {
+        // A port of UDP is another one than that of TCP.
+        let udp = (soe?.listen ?? []).enumerated().map { ("soe.listen[\($0.offset)]", $0.element) }
+        return doubles(among: listeners) + doubles(among: udp)
+    }
+
+    private func doubles(among listeners: [(path: String, endpoint: Endpoint)]) -> [Complaint] {
         var complaints: [Complaint] = []
         var known: [Endpoint: String] = [:]
         for (path, endpoint) in listeners where endpoint.port != 0 {
@@ -60,23 +72,17 @@ extension Configuration {
                     message:
                         "lobby.relays: '\(name)' is no name for a relay: visible ASCII characters, and not 'custom'"))
         }
-        return complaints
-    }
-
-    private var namelessFiles: [Complaint] {
-        let files = [
-            ("lobby.database", lobby?.database), ("lobby.country_database", lobby?.countryDatabase),
-            ("ldn.api.game_list", ldn?.api?.gameList),
-        ]
-        return files.filter { $0.1?.isEmpty == true }.map { path, _ in
-            Complaint(paths: [path], message: "\(path) is empty; it takes the name of a file")
+        for (path, file) in [("lobby.database", lobby.database), ("lobby.country_database", lobby.countryDatabase)]
+        where file?.isEmpty == true {
+            complaints.append(Complaint(paths: [path], message: "\(path) is empty; it takes the name of a file"))
         }
+        return complaints
     }
 
     private var listeners: [(path: String, endpoint: Endpoint)] {
         let sections = [
             ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
-            ("lobby", lobby?.listen), ("ldn", ldn?.listen), ("ldn.api", ldn?.api?.listen), ("admin", admin?.listen),
+            ("lobby", lobby?.listen), ("admin", admin?.listen),
         ]
         return sections.flatMap { name, endpoints in
             (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }

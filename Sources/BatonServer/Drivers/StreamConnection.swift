@@ -33,8 +33,6 @@ final class StreamConnection: ChannelDuplexHandler {
     private let driver: StreamDriver
     private var context: ChannelHandlerContext?
     private var queue = SendQueue()
-    /// Only of those that were sent many small pieces at once.
-    private var gathering: Gathering?
 
     init(driver: StreamDriver, from endpoint: Endpoint) {
         self.driver = driver
@@ -107,7 +105,6 @@ final class StreamConnection: ChannelDuplexHandler {
         let last = stage
         stage = .closed
         queue = SendQueue()
-        gathering = nil
         if isAdmitted { driver.release(endpoint) }
         switch last {
         case .open(let peer): driver.disconnect(peer, .peerClosed)
@@ -136,7 +133,6 @@ final class StreamConnection: ChannelDuplexHandler {
 
     func flush() {
         isUnflushed = false
-        passGathered()
         context?.flush()
     }
 
@@ -219,31 +215,16 @@ final class StreamConnection: ChannelDuplexHandler {
         abort()
     }
 
-    /// Hands bytes to the channel. Small ones that come behind others before the next flush leave in one piece: a copy costs
-    /// less than a write of their own.
     private func pass(_ bytes: ByteBuffer) {
-        if isUnflushed, bytes.readableBytes <= Gathering.largestPiece {
-            let gathering = gathering ?? Gathering()
-            self.gathering = gathering
-            if gathering.add(bytes) >= Gathering.enough { passGathered() }
-        } else {
-            passGathered()
-            context?.write(wrapOutboundOut(bytes), promise: nil)
-        }
+        context?.write(wrapOutboundOut(bytes), promise: nil)
         if !isUnflushed {
             isUnflushed = true
             driver.needsFlush(self)
         }
     }
 
-    private func passGathered() {
-        guard let bytes = gathering?.take() else { return }
-        context?.write(wrapOutboundOut(bytes), promise: nil)
-    }
-
     private func sendQueued() {
         guard !queue.isEmpty else { return }
-        passGathered()
         while isChannelWritable, let bytes = queue.popFirst() {
             context?.write(wrapOutboundOut(bytes), promise: nil)
         }
@@ -280,7 +261,6 @@ final class StreamConnection: ChannelDuplexHandler {
 
     /// Runs `body` once everything written so far is in the kernel's hands.
     private func afterLastByte(_ body: @escaping (StreamConnection) -> Void) {
-        passGathered()
         guard let context else { return }
         let promise = driver.eventLoop.makePromise(of: Void.self)
         let bound = NIOLoopBound((connection: self, body: body), eventLoop: driver.eventLoop)

@@ -11,38 +11,28 @@ final class StreamDriver {
     private let desk: AdmissionDesk
     private let log: ListenerLog
     private(set) var engine: any StreamEngine
-    private var counters = StreamCounters()
+    private(set) var counters = StreamCounters()
     private var outbox = Outbox()
     private var isDrainingOutbox = false
     /// Sockets that are not closed yet, those the engine has parted from included.
     private(set) var openSockets = 0
     private var connections = PeerTable<StreamConnection>()
     private var unflushed: [StreamConnection] = []
-    private let probes: ConnectProbes
-    private let onEvent: (any EngineEvent) -> Void
-    private let onDelivery: (ByteBuffer) -> Void
     private var timer: (at: Instant, task: Scheduled<Void>)?
     /// Made once, so that handing it to the event loop allocates nothing.
     private lazy var flushTask: @Sendable () -> Void = { [driver = NIOLoopBound(self, eventLoop: eventLoop)] in
         driver.value.flush()
     }
 
-    /// - Parameters:
-    ///   - onEvent: told of every event, beside the log.
-    ///   - onDelivery: gets the traffic that ends in this program.
     init(
         engine: any StreamEngine, settings: StreamSettings, desk: AdmissionDesk, log: ListenerLog,
-        eventLoop: any EventLoop, onEvent: @escaping (any EngineEvent) -> Void = { _ in },
-        onDelivery: @escaping (ByteBuffer) -> Void = { _ in }
+        eventLoop: any EventLoop
     ) {
         self.engine = engine
         self.settings = settings
         self.desk = desk
         self.log = log
         self.eventLoop = eventLoop
-        self.onEvent = onEvent
-        self.onDelivery = onDelivery
-        probes = ConnectProbes(eventLoop: eventLoop, timeout: settings.probeTimeout, limit: settings.maxProbes)
     }
 
     // MARK: What happens on connections
@@ -125,13 +115,6 @@ final class StreamDriver {
 
     var peerCount: Int { connections.count }
 
-    /// All counters, those the engine keeps included.
-    var allCounters: StreamCounters {
-        var all = counters
-        all.dropped = Tally(engine.droppedMessages.map { ($0.reason, $0.count) })
-        return all
-    }
-
     var queuedBytes: Int { connections.all.reduce(0) { $0 + $1.queuedBytes } }
 
     func beginDrain() {
@@ -163,18 +146,6 @@ final class StreamDriver {
         change(&changed)
         engine = changed
         armTimer()
-    }
-
-    /// Gives the engine an input that only its kind has, which must be the kind that `input` takes.
-    func perform<Engine: StreamEngine, Failure: Error, Result>(
-        _ input: (inout Engine, inout Outbox) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        guard var changed = engine as? Engine else { preconditionFailure("the engine is another one") }
-        defer {
-            engine = changed
-            drainOutbox()
-        }
-        return try input(&changed, &outbox)
     }
 
     // MARK: What the engine wants
@@ -215,13 +186,8 @@ final class StreamDriver {
             counters.closed.count(reason.word)
             log.closed(peer, connection.endpoint, reason)
             connection.close()
-        case .probe(let endpoint, for: let peer):
-            probes.probe(endpoint, for: peer) { [self] in probed(peer, isReachable: $0) }
-        case .deliver(let bytes, from: _):
-            onDelivery(bytes)
         case .emit(let event):
             counters.events.count(event.name)
-            onEvent(event)
             log.event(event, event.peer.flatMap { connections[$0]?.endpoint })
         }
     }
@@ -230,11 +196,6 @@ final class StreamDriver {
         guard !connection.write(bytes) else { return }
         disconnect(peer, .slowReader)
         connection.abort()
-    }
-
-    private func probed(_ peer: PeerID, isReachable: Bool) {
-        engine.probed(peer, isReachable: isReachable, at: .now, into: &outbox)
-        drainOutbox()
     }
 
     private func armTimer() {

@@ -11,10 +11,6 @@ struct StreamSettings: Sendable, Equatable {
     var lingerTimeout = Duration.seconds(5)
     /// How long sent data may stay unacknowledged before the kernel gives the connection up.
     var userTimeout = Duration.seconds(60)
-    /// How long a connection that an engine wants tried may take to come about.
-    var probeTimeout = Duration.seconds(2)
-    /// How many of those are tried at once.
-    var maxProbes = 64
     /// The kernel's receive buffer of a connection, in bytes. It bounds what a sender that was paused and then hung
     /// up can leave behind, for an event loop reads all of that at once.
     var receiveBuffer = 256 << 10

@@ -19,8 +19,6 @@ final class HTTPListener: Sendable {
         var deadlines = RequestDeadlines.Limits()
         /// Whether who connects must pass the desk. Who does not need to has no limit.
         var passesDesk: @Sendable (IPAddress) -> Bool = { _ in false }
-        /// Whether the router is asked to let the world in.
-        var asksRouter = false
         /// Told of every connection before it is served: admitted, or turned away for a reason.
         var onConnection: @Sendable (Admission.Refusal?) -> Void = { _ in }
     }
@@ -67,12 +65,7 @@ final class HTTPListener: Sendable {
     var connectionCount: Int { connections.withLockedValue { $0.count } }
 
     func start() async throws {
-        let portMapping = settings.asksRouter ? context.portMapping : nil
-        let onListening: @Sendable (String, Endpoint) -> Void = { [context] name, bound in
-            context.onListening(name, bound)
-            portMapping?.listening(name, .tcp, bound)
-        }
-        try await listeners.open(endpoints, for: name, log: log, onListening: onListening) { address in
+        try await listeners.open(endpoints, for: name, log: log, onListening: context.onListening) { address in
             try await bind(address)
         }
     }

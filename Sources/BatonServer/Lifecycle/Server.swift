@@ -90,14 +90,12 @@ package struct Server: Sendable {
     private func relays(_ dedicated: DedicatedService?, context: RelayContext) async throws -> [any Relay] {
         switch scope {
         case .everything:
-            let ldn = try await LDNService(configuration, context: context)
             let services: [(any Relay)?] = try await [
                 JSONService(configuration, context: context),
                 NetplayService(configuration, context: context),
                 LobbyService(configuration, context: context),
-                ldn,
-                LDNStatisticsService(configuration, master: ldn, context: context),
                 RoomService(configuration, context: context),
+                SOEService(configuration, context: context),
                 dedicated,
             ]
             return services.compactMap { $0 }

@@ -9,12 +9,12 @@ struct LobbyRoutes: Sendable {
     static let maxBody = 64 << 10
 
     let desk: LobbyDesk
-    let door: CallerDoor
+    let door: LobbyDoor
     let reachability: ReachabilityDesk
     let page: RoomPageCache
 
-    func router() -> Router<CallerContext> {
-        let router = Router(context: CallerContext.self, options: .autoGenerateHeadEndpoints)
+    func router() -> Router<LobbyContext> {
+        let router = Router(context: LobbyContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: door)
         router.post("add") { request, context in await add(request, from: context.caller) }
         router.get("list") { _, _ in json(desk.list()) }
@@ -68,7 +68,7 @@ struct LobbyRoutes: Sendable {
 
     // MARK: What players ask
 
-    private func reachability(_ request: Request, _ context: CallerContext) async throws -> Response {
+    private func reachability(_ request: Request, _ context: LobbyContext) async throws -> Response {
         let query = request.query
         let question: ReachabilityQuestion
         switch (query?["port"], query?["session"]) {

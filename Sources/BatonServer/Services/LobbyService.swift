@@ -7,7 +7,7 @@ struct LobbyService: Relay {
     let name = "lobby"
     private let listener: HTTPListener
     private let desk: LobbyDesk
-    private let door: CallerDoor
+    private let door: LobbyDoor
     private let reachability: ReachabilityDesk
 
     /// `nil` without the section. Opens the files it names; throws `BatonError` if they cannot be used.
@@ -19,21 +19,12 @@ struct LobbyService: Relay {
         let desk = try LobbyDesk(
             section.rules, store: LobbyStore(path: section.database), reachability: reachability, log: log)
         try desk.openCountries(section.countryDatabase)
-        let door = CallerDoor(
-            trustedProxies: section.trustedProxies, requests: section.requests, admission: context.desk
-        ) { outcome in
-            switch outcome {
-            case .tooFast(let caller): desk.refused(.tooFast, caller)
-            case .banned: desk.countConnection(refused: .banned)
-            case .answered(let bytes): desk.count(answered: bytes)
-            }
-        }
+        let door = LobbyDoor(section, admission: context.desk, desk: desk)
         let routes = LobbyRoutes(desk: desk, door: door, reachability: reachability, page: RoomPageCache())
         var settings = HTTPListener.Settings()
         settings.deadlines = RequestDeadlines.Limits(read: section.readTimeout, write: section.writeTimeout)
         // All whom a proxy asks for share its address; the door looks at each of them instead.
         settings.passesDesk = { !door.isTrusted($0) }
-        settings.asksRouter = true
         settings.onConnection = { desk.countConnection(refused: $0) }
         listener = HTTPListener(
             name: "lobby", endpoints: section.listen, settings: settings, log: log, context: context,
@@ -64,7 +55,7 @@ struct LobbyService: Relay {
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.lobby else { return }
         desk.reconfigure(section.rules, countries: section.countryDatabase)
-        door.reconfigure(trustedProxies: section.trustedProxies, requests: section.requests)
+        door.reconfigure(section)
         reachability.reconfigure(allowsPrivateTargets: section.allowPrivateTargets)
     }
 

@@ -88,27 +88,22 @@ final class PortMappingService: Service {
     private func note(_ event: PortMappingEvent) {
         let outcome = event.outcome
         state.withLockedValue { $0.events.count(outcome.name) }
-        outcome.log(event.mapping, to: logger)
-    }
-}
-
-extension PortMappingEvent.Outcome {
-    /// Writes a line, if it is news.
-    func log(_ mapping: PortMapping, to logger: Logger) {
         var metadata: Logger.Metadata = [
-            "event": "port_\(name)", "protocol": "\(mapping.name)", "address": "\(mapping.target)",
+            "event": "port_\(outcome.name)", "protocol": "\(event.mapping.name)", "address": "\(event.mapping.target)",
         ]
-        metadata["external"] = external.map { "\($0)" }
-        metadata["reason"] = failure.map { "\($0.word)" }
-        guard let (level, message) = line else { return }
+        metadata["external"] = outcome.external.map { "\($0)" }
+        metadata["reason"] = outcome.failure.map { "\($0.word)" }
+        guard let (level, message) = outcome.line else { return }
         logger.log(level: level, "\(message)", metadata: metadata)
-        guard case .mapped(let external) = self, let address = external.address, !address.isGlobal else { return }
+        guard case .mapped(let external) = outcome, let address = external.address, !address.isGlobal else { return }
         metadata["event"] = "port_behind_nat"
         logger.warning(
             "the router's address is none of the internet: the provider, or another router, is in between",
             metadata: metadata)
     }
+}
 
+extension PortMappingEvent.Outcome {
     /// For logs (behind `port_`) and metrics.
     fileprivate var name: String {
         switch self {

@@ -78,24 +78,13 @@ final class StreamRelay: Sendable {
         try await eventLoop.submit { driver.value.update(change) }.get()
     }
 
-    /// Asks the engine, which must be of the kind that `question` takes.
-    func read<Engine: StreamEngine, Answer: Sendable>(
-        _ question: @escaping @Sendable (Engine) -> Answer
-    ) async throws -> Answer {
-        let driver = driver
-        return try await eventLoop.submit {
-            guard let engine = driver.value.engine as? Engine else { preconditionFailure("the engine is another one") }
-            return question(engine)
-        }.get()
-    }
-
     func status() async throws -> RelayStatus {
         let (driver, name) = (driver, name)
         let listeners = channels.addresses
         return try await eventLoop.submit {
             RelayStatus(
                 name: name, listeners: listeners, peers: driver.value.peerCount, rooms: driver.value.engine.roomCount,
-                queuedBytes: driver.value.queuedBytes, counters: driver.value.allCounters
+                queuedBytes: driver.value.queuedBytes, counters: driver.value.counters
             )
         }.get()
     }

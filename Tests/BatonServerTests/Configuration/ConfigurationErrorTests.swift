@@ -47,7 +47,7 @@ import Testing
             "json:\nxyzzy:\n",
             """
             baton.yaml:2:1: unknown key 'xyzzy'; it takes log, drain_timeout, limits, bans, port_mapping, \
-            port_mapping_lease, json, netplay, lobby, ldn, admin
+            port_mapping_lease, json, netplay, lobby, admin
             """
         ),
         ("json: 5", "baton.yaml:1:7: json: a single value is not a mapping of keys to values"),
@@ -93,9 +93,9 @@ import Testing
         ("json:\n? [a]\n: b\n", "baton.yaml:2:3: a key must be a plain word"),
         ("json:\nlog: {level: debug}\njson:\n", "baton.yaml:3:1: 'json' is there twice, also on line 1"),
         ("json:\n---\njson:\n", "baton.yaml:2:1: a second document starts here; one is allowed"),
-        ("", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'"),
-        ("# nothing\n", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'"),
-        ("admin:\n", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'"),
+        ("", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:' or 'lobby:'"),
+        ("# nothing\n", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:' or 'lobby:'"),
+        ("admin:\n", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:' or 'lobby:'"),
     ])
     func oneMistake(yaml: String, expected: String) {
         #expect(diagnostics(of: yaml) == [expected])
@@ -155,9 +155,7 @@ import Testing
         #expect(message("/") == "/: Is a directory")
         #expect(message("/dev/zero") == "/dev/zero: is larger than 1MiB")
         try withFile(holding: "") { path in
-            #expect(
-                message(path)
-                    == "\(path): no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'")
+            #expect(message(path) == "\(path): no protocol is enabled: add a section 'json:', 'netplay:' or 'lobby:'")
         }
     }
 }

@@ -24,8 +24,7 @@ import Testing
         for (above, line) in zip(lines, lines.dropFirst()) {
             let depth = line.prefix { $0 == " " }.count / 2
             let text = line.drop { $0 == " " || $0 == "#" }
-            guard let colon = text.firstIndex(of: ":"),
-                text[..<colon].allSatisfy({ $0.isLowercase || $0.isNumber || $0 == "_" }),
+            guard let colon = text.firstIndex(of: ":"), text[..<colon].allSatisfy({ $0.isLowercase || $0 == "_" }),
                 above.drop(while: { $0 == " " }).hasPrefix("# ")
             else { continue }
             sections = sections.prefix(depth) + [text[..<colon]]

@@ -1,6 +1,5 @@
 import BatonServer
 import JSONRelay
-import LDN
 import Netplay
 import RelayCore
 import Testing
@@ -28,9 +27,6 @@ import Testing
         #expect(json.queueFrames == 512)
         #expect(json.userTimeout == .seconds(60))
         #expect(json.relay == JSONRelayConfiguration())
-        let ldn = Configuration.LDN()
-        #expect(ldn.listen.map(\.description) == ["0.0.0.0:30456", "[::]:30456"])
-        #expect(ldn.master == LDNConfiguration())
         let netplay = Configuration.Netplay()
         #expect(netplay.listen.map(\.description) == ["0.0.0.0:55435", "[::]:55435"])
         #expect(netplay.userTimeout == .seconds(120))
@@ -93,34 +89,6 @@ import Testing
               max_unanswered_pings: 23
               max_early_bytes: 24KiB
               link_from_owner_only: true
-            ldn:
-              listen: 127.0.0.1:4
-              proxy_protocol_from: 10.2.0.0/16
-              queue_bytes: 1MiB
-              queue_frames: 25
-              user_timeout: 26s
-              allow_p2p: false
-              enforce_accept_policy: false
-              max_scan_replies: 27
-              ping_interval: 28s
-              ping_timeout: 29s
-              client_memory: 30s
-              max_remembered_clients: 31
-              max_networks: 32
-              max_sessions: 33
-              max_sessions_per_address: 34
-              creates_per_second: 35
-              creates_burst: 36
-              scans_per_second: 37
-              scans_burst: 38
-              joins_per_second: 39
-              joins_burst: 40
-              changes_per_second: 41
-              changes_burst: 42
-              probes_per_second: 43
-              probes_burst: 44
-              bytes_per_second: 45MiB
-              bytes_burst: 46MiB
             admin:
               listen: 0.0.0.0:3
               token: s3cret
@@ -152,21 +120,6 @@ import Testing
         (netplay.tunnel.pingInterval, netplay.tunnel.maxUnansweredPings) = (.seconds(22), 23)
         (netplay.tunnel.maxEarlyBytes, netplay.tunnel.linkFromOwnerOnly) = (24 << 10, true)
         #expect(read.netplay == netplay)
-        var ldn = Configuration.LDN()
-        ldn.listen = [Endpoint(address: IPAddress(ipv4: 0x7F00_0001), port: 4)]
-        ldn.proxyProtocolFrom = [try #require(IPPrefix("10.2.0.0/16"))]
-        (ldn.queueBytes, ldn.queueFrames, ldn.userTimeout) = (1 << 20, 25, .seconds(26))
-        (ldn.master.allowP2P, ldn.master.enforceAcceptPolicy, ldn.master.maxScanReplies) = (false, false, 27)
-        (ldn.master.pingInterval, ldn.master.pingTimeout) = (.seconds(28), .seconds(29))
-        (ldn.master.clientMemory, ldn.master.maxRememberedClients) = (.seconds(30), 31)
-        (ldn.master.maxNetworks, ldn.master.maxSessions, ldn.master.maxSessionsPerAddress) = (32, 33, 34)
-        ldn.master.createRate = TokenBucket.Rate(perSecond: 35, burst: 36)
-        ldn.master.scanRate = TokenBucket.Rate(perSecond: 37, burst: 38)
-        ldn.master.joinRate = TokenBucket.Rate(perSecond: 39, burst: 40)
-        ldn.master.changeRate = TokenBucket.Rate(perSecond: 41, burst: 42)
-        ldn.master.probeRate = TokenBucket.Rate(perSecond: 43, burst: 44)
-        ldn.master.byteRate = TokenBucket.Rate(perSecond: 45 << 20, burst: 46 << 20)
-        #expect(read.ldn == ldn)
         #expect(read.admin?.listen.map(\.description) == ["0.0.0.0:3"])
         #expect(read.admin?.token == Secret("s3cret"))
     }

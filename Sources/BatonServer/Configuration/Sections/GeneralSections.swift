@@ -31,10 +31,13 @@ extension Configuration: SettingSection {
                 needsRestart: true)
         )
         walker.optionalSection(
-            &ldn,
+            &soe,
             Setting(
-                "ldn",
-                "The LDN master, for local wireless play of emulators and consoles. Leave the section out to turn it off.",
+                "soe",
+                """
+                The SOE gateway: the sessions of a game's clients, for a server in any language. Leave the section out to \
+                turn it off.
+                """,
                 needsRestart: true)
         )
         walker.optionalSection(

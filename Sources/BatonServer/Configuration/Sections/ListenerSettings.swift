@@ -1,5 +1,3 @@
-import RelayCore
-
 /// What every protocol says of its listeners.
 extension Setting {
     static var listen: Setting {
@@ -21,34 +19,5 @@ extension Setting {
             "user_timeout",
             "How long sent bytes may stay unacknowledged before the connection counts as dead (TCP_USER_TIMEOUT).",
             needsRestart: true)
-    }
-
-    /// For what is served over HTTP.
-    static var trustedProxies: Setting {
-        Setting(
-            "trusted_proxies", "Addresses of proxies whose X-Forwarded-For and X-Real-IP headers are believed.")
-    }
-}
-
-extension SettingWalker {
-    /// How often somebody may ask over HTTP, and how long he may take.
-    mutating func requests(_ rate: inout TokenBucket.Rate, read: inout Duration, write: inout Duration) {
-        value(
-            &rate.perSecond,
-            Setting(
-                "requests_per_second", "Requests of one IPv4 address or IPv6 /64 each second. 0 means without limit."),
-            in: .between(0, 1_000_000))
-        value(
-            &rate.burst, Setting("requests_burst", "How many of those may come at once."), in: .between(1, 1_000_000))
-        value(
-            &read,
-            Setting(
-                "read_timeout", "How long a request may take to arrive, counted from the answer before it.",
-                needsRestart: true),
-            in: .between(.milliseconds(100), .seconds(3600)))
-        value(
-            &write,
-            Setting("write_timeout", "How long a client may take to accept an answer.", needsRestart: true),
-            in: .between(.milliseconds(100), .seconds(3600)))
     }
 }

@@ -34,7 +34,12 @@ extension Configuration.Lobby: SettingSection {
                 "allow_private_targets",
                 "Whether hosts are asked if they answer whose addresses are none of the internet. For a lobby of a LAN."
             ))
-        walker.list(&trustedProxies, .trustedProxies, canBeEmpty: true)
+        walker.list(
+            &trustedProxies,
+            Setting(
+                "trusted_proxies",
+                "Addresses of proxies whose X-Forwarded-For and X-Real-IP headers are believed."),
+            canBeEmpty: true)
         walker.section(&rules.blacklist, Setting("blacklist", "What and who may not be in the list of rooms."))
     }
 
@@ -49,7 +54,24 @@ extension Configuration.Lobby: SettingSection {
             &rules.maxRoomsPerAddress,
             Setting("max_rooms_per_address", "The most rooms of one IPv4 address or IPv6 /64."),
             in: .between(1, 1_000_000))
-        walker.requests(&requests, read: &readTimeout, write: &writeTimeout)
+        walker.value(
+            &requests.perSecond,
+            Setting(
+                "requests_per_second", "Requests of one IPv4 address or IPv6 /64 each second. 0 means without limit."),
+            in: .between(0, 1_000_000))
+        walker.value(
+            &requests.burst, Setting("requests_burst", "How many of those may come at once."),
+            in: .between(1, 1_000_000))
+        walker.value(
+            &readTimeout,
+            Setting(
+                "read_timeout", "How long a request may take to arrive, counted from the answer before it.",
+                needsRestart: true),
+            in: .between(.milliseconds(100), .seconds(3600)))
+        walker.value(
+            &writeTimeout,
+            Setting("write_timeout", "How long a client may take to accept an answer.", needsRestart: true),
+            in: .between(.milliseconds(100), .seconds(3600)))
     }
 }
 
