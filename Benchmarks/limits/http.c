@@ -8,23 +8,16 @@
 // Prints "listening PORT"; SIGINT and SIGTERM end it.
 
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
+#include "server.h"
+
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { greatest_fd = 20000, request_room = 4096 };
+enum { request_room = 4096 };
 
 struct connection {
     char request[request_room];
@@ -37,18 +30,6 @@ static struct connection *connections[greatest_fd];
 static char head[256];
 static size_t head_size, page_size;
 static char *page;
-static int poller, listener;
-static volatile sig_atomic_t stopped;
-
-static void stop(int signal_number) {
-    (void)signal_number;
-    stopped = 1;
-}
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
 
 static void load(const char *path) {
     int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -60,11 +41,6 @@ static void load(const char *path) {
     close(file);
     head_size = (size_t)snprintf(head, sizeof head,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", page_size);
-}
-
-static void watch(int fd, uint32_t events, int operation) {
-    struct epoll_event event = { .events = events, .data.fd = fd };
-    if (epoll_ctl(poller, operation, fd, &event) < 0) die("epoll_ctl");
 }
 
 static void hang_up(int fd) {
@@ -133,28 +109,11 @@ int main(int count, char **words) {
         return 2;
     }
     load(words[1]);
-    signal(SIGPIPE, SIG_IGN);
-    struct sigaction action = { .sa_handler = stop };
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t size = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, 1024) < 0
-        || getsockname(listener, (struct sockaddr *)&address, &size) < 0)
-        die("listen");
-    poller = epoll_create1(EPOLL_CLOEXEC);
-    if (poller < 0) die("epoll_create1");
-    watch(listener, EPOLLIN, EPOLL_CTL_ADD);
-    printf("listening %d\n", ntohs(address.sin_port));
-    fflush(stdout);
+    start();
 
     while (!stopped) {
-        struct epoll_event events[64];
-        int n = epoll_wait(poller, events, 64, -1);
-        if (n < 0 && errno != EINTR) die("epoll_wait");
+        struct epoll_event events[batch];
+        int n = wait_for(events);
         for (int i = 0; i < n; i++) {
             int fd = events[i].data.fd;
             if (fd == listener) admit();

@@ -9,24 +9,16 @@
 // Prints "listening PORT"; SIGINT and SIGTERM end it.
 
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
+#include "server.h"
+
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-enum { greatest_fd = 20000, hello_size = 16, id_size = 12, buffer_size = 64 * 1024, pipe_size = 1024 * 1024, batch = 256 };
+enum { hello_size = 16, id_size = 12, buffer_size = 64 * 1024, pipe_size = 1024 * 1024 };
 
 enum phase { phase_free, phase_hello, phase_owner, phase_pending, phase_paired, phase_closed };
 
@@ -46,26 +38,14 @@ struct connection {
 
 static struct connection connections[greatest_fd];
 static uint8_t buffer[buffer_size];
-static int poller, listener, backend;
+static int backend;
 static bool splicing;
 static int closed[greatest_fd], closed_count;
-static volatile sig_atomic_t stopped;
-
-static void stop(int signal_number) {
-    (void)signal_number;
-    stopped = 1;
-}
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
 
 static void want(int fd, uint32_t events) {
     struct connection *c = &connections[fd];
     if (c->events == events || c->phase == phase_closed) return;
-    struct epoll_event event = { .events = events, .data.fd = fd };
-    if (epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event) < 0) die("epoll_ctl");
+    watch(fd, events, EPOLL_CTL_MOD);
     c->events = events;
 }
 
@@ -266,8 +246,7 @@ static void adopt(int fd) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     connections[fd].phase = phase_hello;
     connections[fd].events = EPOLLIN;
-    struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
-    if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) < 0) die("epoll_ctl");
+    watch(fd, EPOLLIN, EPOLL_CTL_ADD);
 }
 
 static void accept_some(void) {
@@ -311,33 +290,10 @@ int main(int count, char **words) {
         else if (!strcmp(words[i], "--backend")) backend = atoi(words[i + 1]);
         else return fprintf(stderr, "usage: relay [--mode copy|splice] [--backend PORT]\n"), 2;
     }
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        files.rlim_cur = files.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &files);
-    }
-    struct sigaction action = { .sa_handler = stop };
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t size = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    poller = epoll_create1(EPOLL_CLOEXEC);
-    if (listener < 0 || poller < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0
-        || listen(listener, 4096) < 0 || getsockname(listener, (struct sockaddr *)&address, &size) < 0)
-        die("listen");
-    struct epoll_event event = { .events = EPOLLIN, .data.fd = listener };
-    if (epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event) < 0) die("epoll_ctl");
-    printf("listening %u\n", ntohs(address.sin_port));
-    fflush(stdout);
-
+    start();
     while (!stopped) {
         struct epoll_event events[batch];
-        int n = epoll_wait(poller, events, batch, 500);     // a signal just before the call is seen in time
-        if (n < 0 && errno != EINTR) die("epoll_wait");
+        int n = wait_for(events);
         for (int i = 0; i < n; i++) {
             if (events[i].data.fd == listener) accept_some();
             else handle(events[i].data.fd, events[i].events);
