@@ -41,7 +41,8 @@ fuzz:
 ## sanitize: all tests under ThreadSanitizer and then AddressSanitizer
 sanitize:
 	scripts/setup build
-	SANITIZED=1 scripts/test --sanitize thread --scratch-path .build-thread
+	SANITIZED=1 TSAN_OPTIONS=suppressions=$(CURDIR)/scripts/tsan.supp \
+		scripts/test --sanitize thread --scratch-path .build-thread
 	SANITIZED=1 LSAN_OPTIONS=suppressions=$(CURDIR)/scripts/lsan.supp \
 		scripts/test --sanitize address --scratch-path .build-address
 

@@ -80,16 +80,6 @@ import Testing
         }
     }
 
-    @Test func whoWaitsForAnAnswerMayWait() async throws {
-        var settings = HTTPListener.Settings()
-        settings.deadlines.read = .seconds(1)
-        try await with(settings, answer: { try? await Task.sleep(for: .milliseconds(2500)) }) { _, endpoint in
-            let client = try await TestClient.connect(to: endpoint)
-            try await client.send(Self.request.utf8)
-            #expect(String(decoding: try await client.read(15), as: UTF8.self) == "HTTP/1.1 200 OK")
-        }
-    }
-
     @Test func whoDoesNotTakeAnAnswerIsEnded() async throws {
         var settings = HTTPListener.Settings()
         settings.deadlines.write = .milliseconds(300)

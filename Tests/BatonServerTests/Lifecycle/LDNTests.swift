@@ -24,11 +24,12 @@ extension LifecycleTests {
         private func eventually(
             _ path: String, on web: Web, _ condition: (String) throws -> Bool
         ) async throws -> Web.Reply {
-            while true {
-                let reply = try await web.request("GET", path)
-                if try condition(reply.body) { return reply }
-                try await Task.sleep(for: .milliseconds(50))
+            var reply = try await web.request("GET", path)
+            try await LifecycleTests.eventually("\(path) says it") {
+                reply = try await web.request("GET", path)
+                return try condition(reply.body)
             }
+            return reply
         }
 
         @Test func sitesAndEmulatorsReadWhatIsGoingOn() async throws {

@@ -17,6 +17,9 @@ extension LifecycleTests {
         /// The products of the package are beside its tests.
         static let baton = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "baton")
 
+        /// What the program must know when the tests run under a sanitizer.
+        private static let sanitizing = ProcessInfo.processInfo.environment.filter { $0.key == "TSAN_OPTIONS" }
+
         init(
             _ executable: URL = ChildProcess.baton, arguments: [String], environment: [String: String] = [:],
             directory: URL? = nil
@@ -24,7 +27,7 @@ extension LifecycleTests {
             let process = Process()
             process.executableURL = executable
             process.arguments = arguments
-            process.environment = environment
+            process.environment = environment.merging(Self.sanitizing) { own, _ in own }
             if let directory { process.currentDirectoryURL = directory }
             process.terminationHandler = { [exits] process in
                 let status = process.terminationStatus
