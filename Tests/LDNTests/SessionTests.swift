@@ -184,6 +184,16 @@ struct SessionTests {
         ])
     func passphrases(text: String, isPublic: Bool) {
         #expect(Passphrase(.of(text)).isPublic == isPublic)
+        // Behind a NUL a message has room for rubbish; what somebody types has not.
+        #expect((Passphrase(text) == nil) == (isPublic || text.contains("\u{0}")))
+    }
+
+    @Test(
+        "a passphrase is said as it is read", arguments: ["Ryujinx-0badf00d", "Ryujinx-00000000", "Ryujinx-ffffffff"])
+    func passphraseText(text: String) {
+        #expect(Passphrase(text)?.description == text)
+        #expect((Passphrase(text)?.message).map { Passphrase($0) } == Passphrase(text))
+        #expect(Passphrase.none.description.isEmpty && Passphrase(Passphrase.none.message) == .none)
     }
 
     @Test("different passphrases differ, those with rubbish behind their NUL do not")

@@ -43,8 +43,7 @@ package struct MasterProbe: Sendable {
         self.master = master
         var configuration = LDNClientConfiguration()
         configuration.userName = "baton probe"
-        let digits = String(UInt32.random(in: 0 ... .max), radix: 16)
-        configuration.passphrase = "Ryujinx-" + String(repeating: "0", count: 8 - digits.count) + digits
+        configuration.passphrase = Passphrase(digits: .random(in: 0 ... .max))
         configuration.handshakeTimeout = patience ?? configuration.handshakeTimeout
         configuration.scanTimeout = patience ?? configuration.scanTimeout
         configuration.entryTimeout = patience ?? configuration.entryTimeout
@@ -70,7 +69,7 @@ package struct MasterProbe: Sendable {
     private func play(_ connections: inout [LDNConnection], _ tell: (Outcome) -> Void) async throws {
         let (hostEars, guestEars) = (Ears(patience), Ears(patience))
         var watching = configuration
-        watching.passphrase = ""
+        watching.passphrase = .none
         let watcher = try await step(.connect, tell) {
             let connection = try await LDNConnection.connect(to: master, configuration: watching)
             return (connection, "from \(connection.localEndpoint)")

@@ -58,9 +58,7 @@ public struct LDNClient: Sendable {
         case .master:
             guard phase == .connecting else { return }
             phase = .handshaking(deadline: now + configuration.handshakeTimeout)
-            var passphrase = PassphraseMessage()
-            passphrase.passphrase = ByteBuffer(string: configuration.passphrase)
-            var hello = Packet.passphrase(passphrase).encoded
+            var hello = Packet.passphrase(configuration.passphrase.message).encoded
             Packet.initialize(configuration.identity).encode(into: &hello)
             out.append(.send(hello, over: .master))
         case .proxy:

@@ -4,8 +4,8 @@ public import RelayCore
 public struct LDNClientConfiguration: Sendable, Equatable {
     /// The player's name; 32 bytes of UTF-8 are sent at most.
     public var userName = "baton"
-    /// `Ryujinx-` and eight lower-case hexadecimal digits, or nothing.
-    public var passphrase = ""
+    /// With whom it plays.
+    public var passphrase = Passphrase.none
     /// What the master said the last time, to be known again.
     public var identity = InitializeMessage()
     /// From the connection to the master's `Initialize`.

@@ -38,8 +38,10 @@ struct LDNProxy: AsyncParsableCommand {
     @Option(help: "The game's scene.")
     var scene: UInt16 = 0
 
-    @Option(help: "With whom to play: Ryujinx- and eight lower-case hexadecimal digits; everybody if not given.")
-    var passphrase = ""
+    @Option(
+        help: "With whom to play: Ryujinx- and eight lower-case hexadecimal digits; everybody if not given.",
+        transform: LDNProxy.passphrase)
+    var passphrase: Passphrase?
 
     @Flag(help: "Let a player in from another address than the master saw it at.")
     var anyAddress = false
@@ -53,7 +55,7 @@ struct LDNProxy: AsyncParsableCommand {
         var host = ProxyHost(master: master, logger: logger)
         host.port = port
         host.client.userName = name
-        host.client.passphrase = passphrase
+        host.client.passphrase = passphrase ?? .none
         host.plan.intentID.localCommunicationID = title
         host.plan.intentID.sceneID = scene
         host.plan.localCommunicationVersion = version
@@ -73,6 +75,15 @@ struct LDNProxy: AsyncParsableCommand {
         } catch  where hosting.isCancelled {
             // That was the signal: whatever it interrupted has been tidied up.
         }
+    }
+
+    /// A master would take anything else for none, and let everybody in.
+    private static func passphrase(_ text: String) throws -> Passphrase {
+        guard let passphrase = Passphrase(text) else {
+            throw ValidationError(
+                "'\(text)' is no passphrase: Ryujinx- and eight lower-case hexadecimal digits are wanted.")
+        }
+        return passphrase
     }
 
     private static func title(_ text: String) throws -> Int64 {

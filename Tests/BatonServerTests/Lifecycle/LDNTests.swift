@@ -32,6 +32,15 @@ extension LifecycleTests {
             return reply
         }
 
+        /// A master would take it for none, and let everybody in.
+        @Test func aPassphraseOfAnotherFormIsRefused() async throws {
+            for text in ["", "secret", "Ryujinx-0BADF00D"] {
+                let outcome = try await run(["ldn", "proxy", "--master", "127.0.0.1", "--passphrase", text])
+                #expect(outcome.exit == .code(64))
+                #expect(outcome.errors.contains { $0.contains("'\(text)' is no passphrase") }, "\(outcome.errors)")
+            }
+        }
+
         @Test func sitesAndEmulatorsReadWhatIsGoingOn() async throws {
             try await withDirectory { directory in
                 let list = directory.appending(path: "gamelist.json")

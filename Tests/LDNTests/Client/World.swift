@@ -54,7 +54,7 @@ final class World {
     }
 
     /// A client that has connected, and not yet heard anything.
-    func enter(_ name: String, from address: String = "198.51.100.1", passphrase: String = "") -> Player {
+    func enter(_ name: String, from address: String = "198.51.100.1", passphrase: Passphrase = .none) -> Player {
         var configuration = LDNClientConfiguration()
         configuration.userName = name
         configuration.passphrase = passphrase
@@ -66,7 +66,7 @@ final class World {
     }
 
     /// A client that is ready.
-    func ready(_ name: String, from address: String = "198.51.100.1", passphrase: String = "") -> Player {
+    func ready(_ name: String, from address: String = "198.51.100.1", passphrase: Passphrase = .none) -> Player {
         let player = enter(name, from: address, passphrase: passphrase)
         settle()
         return player
