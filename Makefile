@@ -29,6 +29,8 @@ bench: release
 	scripts/setup bench
 	$(MAKE) -C Benchmarks
 	python3 Benchmarks/run.py --markdown docs/benchmarks.md
+	BATON_BENCH=1 swift build -c release --static-swift-stdlib --product soe-bench
+	python3 Benchmarks/soe.py --markdown docs/benchmarks.md
 
 ## format: rewrite the sources in the project's format
 format:

@@ -21,10 +21,14 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "baton", targets: ["baton"]),
+        .executable(name: "soe-examples", targets: ["SOEExamples"]),
         .library(name: "RelayCore", targets: ["RelayCore"]),
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
         .library(name: "LDN", targets: ["LDN"]),
+        .library(name: "SOE", targets: ["SOE"]),
+        .library(name: "SOESockets", targets: ["SOESockets"]),
+        .library(name: "SOEGateway", targets: ["SOEGateway"]),
         .library(name: "BatonServer", targets: ["BatonServer"]),
         .library(name: "RelayTesting", targets: ["RelayTesting"]),
     ],
@@ -51,11 +55,28 @@ let package = Package(
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
         .target(name: "LDN", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
+            name: "SOE",
+            dependencies: [
+                "RelayCore", "CZlib", nioCore, .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(name: "SOEGateway", dependencies: ["RelayCore", "SOE", nioCore], swiftSettings: strict),
+        .target(name: "SOETools", dependencies: ["RelayCore", "SOE", "Captures", nioCore], swiftSettings: strict),
+        .target(name: "Captures", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .target(
+            name: "SOESockets",
+            dependencies: [
+                "CLinuxNet", "RelayCore", "SOE", nioConcurrency, nioCore, nioPosix,
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LDN", "Netplay", "CLinuxNet", "CMaxMindDB", "CMiniUPnP", nioConcurrency,
-                nioCore,
-                nioPosix, logging, serviceLifecycle, "Yams",
+                "RelayCore", "JSONRelay", "LDN", "Netplay", "SOE", "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
+                "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -69,15 +90,26 @@ let package = Package(
         .executableTarget(
             name: "baton",
             dependencies: [
-                "BatonServer", "LDN", "Netplay", "RelayCore", logging,
+                "BatonServer", "Captures", "LDN", "Netplay", "RelayCore", "SOE", "SOETools", logging, nioCore,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
         ),
-        .target(name: "RelayTesting", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
+        .executableTarget(
+            name: "SOEExamples", dependencies: ["RelayCore", "SOE", "SOESockets", nioCore, nioPosix],
+            path: "Examples/SOE", swiftSettings: strict
+        ),
+        .target(
+            name: "RelayTesting",
+            dependencies: ["RelayCore", nioCore, .product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: strict
+        ),
         .target(
             name: "FuzzTargets",
-            dependencies: ["CZlib", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", nioCore],
+            dependencies: [
+                "CZlib", "Captures", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
+                "SOETools", nioCore,
+            ],
             path: "Fuzz/Targets", swiftSettings: strict
         ),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzTargets", "RelayTesting"], swiftSettings: strict),
@@ -88,12 +120,21 @@ let package = Package(
         .testTarget(
             name: "NetplayTests", dependencies: ["FuzzTargets", "Netplay", "RelayTesting", crypto, nioCore],
             swiftSettings: strict),
+        .testTarget(name: "SOETests", dependencies: ["SOE", "RelayTesting", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "SOEGatewayTests", dependencies: ["RelayTesting", "SOE", "SOEGateway", nioCore], swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SOEToolsTests", dependencies: ["Captures", "RelayTesting", "SOE", "SOETools", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SOESocketsTests", dependencies: ["SOE", "SOESockets", "RelayCore", nioCore],
+            swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
             dependencies: [
-                "BatonServer", "CLinuxNet", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "baton",
-                nioConcurrency, nioCore,
-                nioPosix,
+                "BatonServer", "CLinuxNet", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE",
+                "SOEGateway", "baton", nioConcurrency, nioCore, nioPosix,
                 logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -104,6 +145,15 @@ let package = Package(
         ),
     ]
 )
+
+// The programs of the benchmarks of the SOE library (see Benchmarks/soe.py).
+if Context.environment["BATON_BENCH"] != nil {
+    package.products.append(.executable(name: "soe-bench", targets: ["SOEBench"]))
+    package.targets.append(
+        .executableTarget(
+            name: "SOEBench", dependencies: ["RelayCore", "SOE", "SOESockets", nioCore, nioPosix],
+            path: "Benchmarks/soe", swiftSettings: strict))
+}
 
 // libFuzzer brings its own main function, so the fuzzer is a product only when asked for (see scripts/fuzz).
 if Context.environment["BATON_FUZZ"] != nil {

@@ -15,6 +15,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case ldnEngine = "ldn-engine"
     case ldnProxy = "ldn-proxy"
     case ldnClient = "ldn-client"
+    case soeWire = "soe-wire"
+    case soeEngine = "soe-engine"
 
     /// Feeds the target one input. It returns whatever the input is; a trap is a finding.
     package func run(_ bytes: [UInt8]) {
@@ -34,6 +36,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .ldnEngine: fuzzLDNEngine(bytes)
         case .ldnProxy: fuzzLDNProxy(bytes)
         case .ldnClient: fuzzLDNClient(bytes)
+        case .soeWire: fuzzSOEWire(bytes)
+        case .soeEngine: fuzzSOEEngine(bytes)
         }
     }
 }

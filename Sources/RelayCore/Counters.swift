@@ -12,6 +12,10 @@ public struct Tally: Sendable, Equatable {
         counts[name, default: 0] &+= 1
     }
 
+    public mutating func add(_ other: Tally) {
+        counts.merge(other.counts) { $0 &+ $1 }
+    }
+
     public subscript(name: String) -> UInt64 { counts[name] ?? 0 }
 }
 

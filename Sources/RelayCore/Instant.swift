@@ -5,14 +5,33 @@ public struct Instant: Comparable, Hashable, Sendable {
     /// Nanoseconds since the caller's zero point.
     public var nanoseconds: Int64
 
+    @inlinable
     public init(nanoseconds: Int64) {
         self.nanoseconds = nanoseconds
     }
 
     public static let zero = Instant(nanoseconds: 0)
 
+    /// Later than anything: the deadline of what never happens.
+    public static let never = Instant(nanoseconds: .max)
+
+    @inlinable
     public static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds
+    }
+
+    /// The instant so many nanoseconds later; saturates. For data paths, where a `Duration` costs too much.
+    @inlinable
+    public func after(_ nanoseconds: Int64) -> Instant {
+        let (sum, overflow) = self.nanoseconds.addingReportingOverflow(nanoseconds)
+        return Instant(nanoseconds: overflow ? (nanoseconds < 0 ? .min : .max) : sum)
+    }
+
+    /// How many nanoseconds have passed since an earlier instant; saturates.
+    @inlinable
+    public func since(_ earlier: Instant) -> Int64 {
+        let (difference, overflow) = nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
+        return overflow ? (self < earlier ? .min : .max) : difference
     }
 
     /// The later instant; saturates instead of overflowing, so a limit of "for ever" is safe to add.

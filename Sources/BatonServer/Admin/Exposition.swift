@@ -69,6 +69,13 @@ struct Exposition {
             each(by: "reason") { $0.dropped }
         )
         family("baton_events_total", "counter", "Events of the protocols, by name.", each(by: "event") { $0.events })
+        for status in statuses {
+            for figure in status.figures {
+                family(
+                    "baton_\(status.name)_\(figure.name)", figure.kind.rawValue, figure.help,
+                    [([], Int(clamping: figure.value))])
+            }
+        }
     }
 
     private mutating func portMapping(_ statuses: [PortMappingStatus], _ events: Tally) {

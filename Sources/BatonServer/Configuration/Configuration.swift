@@ -2,6 +2,7 @@ package import JSONRelay
 package import LDN
 package import Netplay
 package import RelayCore
+package import SOEGateway
 
 /// Everything an operator can set; a protocol is served when its section is there.
 package struct Configuration: Sendable, Equatable {
@@ -15,6 +16,7 @@ package struct Configuration: Sendable, Equatable {
     package var netplay: Netplay?
     package var lobby: Lobby?
     package var ldn: LDN?
+    package var soe: SOE?
     package var admin: Admin?
     /// What looked odd while reading, but is no error: to be logged.
     package var warnings: [ConfigurationError.Diagnostic] = []
@@ -27,6 +29,7 @@ package struct Configuration: Sendable, Equatable {
         configuration.json = JSON()
         configuration.netplay = Netplay()
         configuration.lobby = Lobby()
+        configuration.soe = SOE()
         configuration.netplay?.rooms = Rooms()
         configuration.ldn = LDN()
         configuration.ldn?.api = LDN.API()
@@ -122,6 +125,17 @@ package struct Configuration: Sendable, Equatable {
         package var requests = TokenBucket.Rate(perSecond: 20, burst: 100)
         package var readTimeout = Duration.seconds(5)
         package var writeTimeout = Duration.seconds(5)
+
+        package init() {}
+    }
+
+    /// The SOE gateway: where clients come in, and whom it speaks to for them.
+    package struct SOE: Sendable, Equatable {
+        package var listen = Endpoint.everywhere(port: 20260)
+        package var backend = ServerAddress(host: "127.0.0.1", port: 20261)
+        /// What sessions are encrypted with from their first message on, in hexadecimal digits.
+        package var key: Secret?
+        package var gateway = GatewayConfiguration()
 
         package init() {}
     }

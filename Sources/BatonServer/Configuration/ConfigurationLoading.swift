@@ -26,6 +26,7 @@ extension Configuration {
         configuration.json?.listen = [.loopback(port: 5300)]
         configuration.netplay?.listen = [.loopback(port: 55435)]
         configuration.lobby?.listen = [.loopback(port: 8080)]
+        configuration.soe?.listen = [.loopback(port: 20260)]
         configuration.netplay?.rooms?.listen = [.loopback(port: 55436)]
         configuration.ldn?.listen = [.loopback(port: 30456)]
         configuration.ldn?.api?.listen = [.loopback(port: 30457)]

@@ -1,5 +1,6 @@
 import Netplay
 import RelayCore
+import SOE
 
 /// What is wrong although each setting by itself is right.
 struct Complaint {
@@ -10,14 +11,15 @@ struct Complaint {
 
 extension Configuration {
     func brokenRules() -> [Complaint] {
-        [protocolMissing, unwritablePassword].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
+        [protocolMissing, unwritablePassword, badKey].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
             + namelessFiles
     }
 
     private var protocolMissing: Complaint? {
-        guard json == nil, netplay == nil, lobby == nil, ldn == nil else { return nil }
+        guard json == nil, netplay == nil, lobby == nil, ldn == nil, soe == nil else { return nil }
         return Complaint(
-            paths: [""], message: "no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'")
+            paths: [""],
+            message: "no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'")
     }
 
     /// RetroArch's configuration has no way to write a quotation mark.
@@ -27,7 +29,19 @@ extension Configuration {
         return Complaint(paths: [path, "\(path)_file"], message: "\(path): RetroArch cannot have a '\"' in it")
     }
 
+    private var badKey: Complaint? {
+        guard let soe, let secret = soe.key, RC4Key(hexadecimal: secret.text) == nil else { return nil }
+        return Complaint(
+            paths: ["soe.key", "soe.key_file"], message: "soe.key: a key is 1 to 256 bytes in hexadecimal digits")
+    }
+
     private var doubledListeners: [Complaint] {
+        // A port of UDP is another one than that of TCP.
+        let udp = (soe?.listen ?? []).enumerated().map { ("soe.listen[\($0.offset)]", $0.element) }
+        return doubles(among: listeners) + doubles(among: udp)
+    }
+
+    private func doubles(among listeners: [(path: String, endpoint: Endpoint)]) -> [Complaint] {
         var complaints: [Complaint] = []
         var known: [Endpoint: String] = [:]
         for (path, endpoint) in listeners where endpoint.port != 0 {

@@ -40,7 +40,12 @@ struct ListenerLog: Sendable {
     }
 
     func closed(_ peer: PeerID, _ endpoint: Endpoint, _ reason: CloseReason) {
-        write(.info, reason.sentence, "connection_closed", peer: peer, endpoint, reason: reason.word)
+        closed(peer, endpoint, word: reason.word, sentence: reason.sentence)
+    }
+
+    /// As the other, where the words are a protocol's own.
+    func closed(_ peer: PeerID, _ endpoint: Endpoint?, word: String, sentence: @autoclosure () -> String) {
+        write(.info, sentence(), "connection_closed", peer: peer, endpoint, reason: word)
     }
 
     func refused(_ endpoint: Endpoint, _ refusal: Admission.Refusal) {

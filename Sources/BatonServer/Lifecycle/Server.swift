@@ -98,6 +98,7 @@ package struct Server: Sendable {
                 ldn,
                 LDNStatisticsService(configuration, master: ldn, context: context),
                 RoomService(configuration, context: context),
+                SOEService(configuration, context: context),
                 dedicated,
             ]
             return services.compactMap { $0 }

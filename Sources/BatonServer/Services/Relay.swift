@@ -53,4 +53,19 @@ struct RelayStatus: Sendable {
     /// Bytes waiting for peers that read slowly.
     var queuedBytes: Int
     var counters: StreamCounters
+    /// What only this protocol counts.
+    var figures: [RelayFigure] = []
+}
+
+/// A number of one protocol's own, for the metrics: `baton_PROTOCOL_NAME`.
+struct RelayFigure: Sendable {
+    enum Kind: String, Sendable {
+        case gauge, counter
+    }
+
+    /// In snake case; a counter's ends in `_total`.
+    var name: String
+    var kind: Kind
+    var help: String
+    var value: UInt64
 }

@@ -19,4 +19,34 @@ const char *clinuxnet_resolve_failure(int code);
    whether there is a route. Blocks. */
 int clinuxnet_reaches(int is_stream, const char *address, uint16_t port, int milliseconds);
 
+/* A datagram among others in one piece of memory. Addresses have 16 bytes, IPv4 ones the form ::ffff:a.b.c.d. */
+struct clinuxnet_datagram {
+    uint32_t start;
+    uint32_t length;
+    uint16_t port;
+    unsigned char address[16];
+};
+
+/* Opens a UDP socket that does not block, with buffers of about so many bytes. Returns it, or an error number below
+   zero. */
+int clinuxnet_datagram_socket(const unsigned char *address, uint16_t port, int shares_port, int buffer_bytes);
+
+/* Where a socket is bound. Returns 0, or an error number below zero. */
+int clinuxnet_local_address(int fd, unsigned char *address, uint16_t *port);
+
+/* Divides what comes in among so many sockets that share a port, by the sender's address alone. Asked of one of them
+   when all are bound. Returns 0, or an error number below zero. */
+int clinuxnet_share_by_address(int fd, unsigned sockets);
+
+/* Waits until a socket has something to read, at most so long. */
+void clinuxnet_wait_readable(int fd, int64_t nanoseconds);
+
+/* Sends datagrams. Returns how many of them could not be sent and are dropped. */
+int clinuxnet_send_datagrams(
+    int fd, int is_ipv6, const void *bytes, const struct clinuxnet_datagram *datagrams, int count);
+
+/* Receives as many datagrams as there are, at most `count` and at most 64, each into a slot of so many bytes. Returns how
+   many, or an error number below zero. */
+int clinuxnet_receive_datagrams(int fd, void *bytes, uint32_t slot, struct clinuxnet_datagram *datagrams, int count);
+
 #endif

@@ -38,6 +38,16 @@ extension Configuration: SettingSection {
                 needsRestart: true)
         )
         walker.optionalSection(
+            &soe,
+            Setting(
+                "soe",
+                """
+                The SOE gateway: the sessions of a game's clients, for a server in any language. Leave the section out to \
+                turn it off.
+                """,
+                needsRestart: true)
+        )
+        walker.optionalSection(
             &admin,
             Setting(
                 "admin",

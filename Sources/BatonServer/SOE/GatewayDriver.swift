@@ -1,0 +1,200 @@
+import NIOCore
+import RelayCore
+import SOE
+import SOEGateway
+
+/// Runs a gateway's engine on one event loop: its UDP sockets, its connection to the backend, and one timer.
+///
+/// Confined to its event loop; everything in it is called there.
+final class GatewayDriver {
+    let eventLoop: any EventLoop
+    let port: DatagramPort
+    private(set) var engine: GatewayEngine
+    private let backendAddress: ServerAddress
+    private let log: ListenerLog
+    private var outbox = GatewayOutbox()
+    private var isDraining = false
+    private var backend: (any Channel)?
+    private var isStopped = false
+    private var refusedByDoor = Tally()
+    private var events = Tally()
+    /// Of open sessions, for the log.
+    private var endpoints: [PeerID: Endpoint] = [:]
+    private lazy var timer = LoopTimer(eventLoop: eventLoop) { [unowned self] in endTurn() }
+
+    init(engine: GatewayEngine, backend: ServerAddress, log: ListenerLog, eventLoop: any EventLoop) {
+        self.engine = engine
+        self.log = log
+        self.eventLoop = eventLoop
+        backendAddress = backend
+        port = DatagramPort(eventLoop: eventLoop)
+        port.receiver = DatagramPort.Receiver(
+            receive: { [unowned self] datagram, endpoint in
+                self.engine.receive(datagram, from: endpoint, at: .now, into: &outbox)
+            },
+            endTurn: { [unowned self] in endTurn() }
+        )
+    }
+
+    /// Begins: the first turn asks for the backend.
+    func start() {
+        endTurn()
+    }
+
+    /// All that came together has been handed in: what is ready is sent.
+    func endTurn() {
+        guard !isStopped else { return }
+        engine.advance(to: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    // MARK: The backend
+
+    func receiveFromBackend(_ bytes: ByteBuffer, on channel: any Channel) {
+        guard backend === channel else { return }
+        engine.receiveFromBackend(bytes, at: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    func backendWritability(is writable: Bool, on channel: any Channel) {
+        guard backend === channel else { return }
+        engine.backendWritability(is: writable, at: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    func backendDisconnected(_ words: String, from channel: any Channel) {
+        guard backend === channel else { return }
+        backend = nil
+        engine.backendDisconnected(words, at: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    private func connect() {
+        let driver = NIOLoopBound(self, eventLoop: eventLoop)
+        BackendLink.connect(to: backendAddress, driver: driver, eventLoop: eventLoop).whenComplete { result in
+            driver.value.connected(result)
+        }
+    }
+
+    private func connected(_ result: Result<any Channel, any Error>) {
+        switch result {
+        case .success(let channel):
+            guard !isStopped else {
+                channel.close(promise: nil)
+                return
+            }
+            // It can have ended already; then nothing tells of it any more.
+            guard channel.isActive else {
+                engine.backendDisconnected("the backend closed the connection", at: .now, into: &outbox)
+                break
+            }
+            backend = channel
+            engine.backendConnected(at: .now, into: &outbox)
+        case .failure(let error):
+            engine.backendDisconnected("\(error)", at: .now, into: &outbox)
+        }
+        drainOutbox()
+    }
+
+    // MARK: What an operator wants
+
+    func beginDrain() {
+        engine.drain()
+    }
+
+    func kick(_ peer: PeerID) -> Bool {
+        let isThere = engine.kick(peer, at: .now, into: &outbox)
+        endTurn()
+        return isThere
+    }
+
+    func reconfigure(_ configuration: GatewayConfiguration) {
+        engine.reconfigure(configuration)
+        endTurn()
+    }
+
+    /// Begins to end all sessions.
+    func beginStop() {
+        engine.stop(at: .now, into: &outbox)
+        endTurn()
+    }
+
+    /// Nothing happens any more. What was written to the backend still leaves.
+    func stop() {
+        isStopped = true
+        timer.cancel()
+        port.receiver = nil
+        let channel = backend
+        backend = nil
+        channel?.close(promise: nil)
+    }
+
+    var counters: StreamCounters {
+        var counters = StreamCounters()
+        let (totals, statistics) = (engine.totals, engine.statistics)
+        counters.connectionsOpened = statistics.opened
+        counters.bytesReceived = totals.bytesReceived
+        counters.bytesRelayed = engine.counters.bytesToBackend &+ engine.counters.bytesToClients
+        counters.messagesRelayed = engine.counters.messagesToBackend &+ engine.counters.messagesToClients
+        counters.closed = statistics.closed
+        counters.refused = statistics.refused
+        counters.refused.add(refusedByDoor)
+        counters.events = events
+        return counters
+    }
+
+    // MARK: What the engine wants
+
+    private func drainOutbox() {
+        // Writing can change writability, which is another input: it joins what is being drained.
+        guard !isDraining else { return }
+        isDraining = true
+        repeat { drainOnce() } while !outbox.isEmpty
+        isDraining = false
+        timer.arm(engine.nextDeadline)
+    }
+
+    private func drainOnce() {
+        var taken = GatewayOutbox()
+        swap(&taken, &outbox)
+        for index in 0..<taken.datagrams.datagramCount {
+            let (datagram, endpoint) = taken.datagrams.datagram(at: index)
+            port.send(datagram, to: endpoint)
+        }
+        port.flush()
+        for index in 0..<taken.datagrams.effectCount {
+            if case .emit(let event) = taken.datagrams.effect(at: index) { note(event) }
+        }
+        if taken.backendBytes.readableBytes > 0 { backend?.writeAndFlush(taken.backendBytes, promise: nil) }
+        switch taken.command {
+        case .connect: connect()
+        case .close:
+            let channel = backend
+            backend = nil
+            channel?.close(promise: nil)
+        case nil: break
+        }
+        // Its storage serves again.
+        taken.removeAll()
+        if outbox.isEmpty { outbox = taken }
+    }
+
+    private func note(_ event: any EngineEvent) {
+        events.count(event.name)
+        if let event = event as? GatewayEvent, case .refused(_, let refusal) = event {
+            refusedByDoor.count(refusal.rawValue)
+        }
+        switch event as? SOEEvent {
+        case .opened(let peer, let endpoint), .remapped(let peer, let endpoint):
+            endpoints[peer] = endpoint
+        case .closed(let peer, let reason, byPeer: _, undelivered: _):
+            log.closed(peer, endpoints.removeValue(forKey: peer), word: reason.word, sentence: event.message)
+            return
+        case .writable:
+            return
+        case nil:
+            break
+        }
+        log.event(event, event.peer.flatMap { endpoints[$0] })
+    }
+}

@@ -1,0 +1,330 @@
+import NIOConcurrencyHelpers
+public import NIOCore
+import NIOPosix
+public import RelayCore
+public import SOE
+
+/// What somebody hears whose sessions a driver runs, on the driver's event loop. He may call the driver back.
+public protocol SOEApplication: AnyObject {
+    /// The socket is open. Who keeps the driver lets go of it in `end`.
+    func begin(with driver: SOEDriver)
+    /// A message has come. It is a slice of what was read: who keeps it for long should copy it.
+    func receive(_ message: ByteBuffer, on channel: SOEChannel, from peer: PeerID, by driver: SOEDriver)
+    /// Something has become of a session.
+    func handle(_ event: SOEEvent, by driver: SOEDriver)
+    /// Everything that had come is handled: a good time to pass on in one piece what `receive` gathered.
+    func endTurn(of driver: SOEDriver)
+    /// The socket is closed, and nothing more will come: by the driver's own `close`, or with an error by the system.
+    func end(of driver: SOEDriver, error: (any Error)?)
+}
+
+extension SOEApplication {
+    public func begin(with driver: SOEDriver) {}
+    public func endTurn(of driver: SOEDriver) {}
+    public func end(of driver: SOEDriver, error: (any Error)?) {}
+}
+
+/// Runs an engine on a UDP socket and an event loop: reads, calls the engine, sends what it wants sent, keeps one timer.
+///
+/// Everything here belongs to the event loop and is called there. What is sent in one turn of the loop travels together
+/// when the turn ends, acknowledgements with it: nothing waits for a tick.
+public final class SOEDriver {
+    public let eventLoop: any EventLoop
+    /// Where the socket is bound.
+    public let localEndpoint: Endpoint
+    public private(set) var engine: SOEEngine
+
+    private let socket: DatagramSocket
+    let application: any SOEApplication
+    private var channel: (any Channel)?
+    /// What is to be done, and what is being done: inputs that come from the application meanwhile go into the first.
+    private var outbox = DatagramOutbox()
+    private var drained = DatagramOutbox()
+    private var now = Instant.zero
+    private var phase = Phase.resting
+    private var timer: (at: Instant, callback: NIOScheduledCallback)?
+    private var closeError: (any Error)?
+    /// Made once, so that handing it to the event loop allocates nothing.
+    private lazy var turnTask: @Sendable () -> Void = { [driver = NIOLoopBound(self, eventLoop: eventLoop)] in
+        driver.value.turn()
+    }
+
+    private enum Phase {
+        case resting
+        /// Datagrams are coming; a turn follows.
+        case reading
+        /// A turn is asked for.
+        case waiting
+        case turning
+        case closed
+    }
+
+    /// What the driver's own part of the work counts.
+    public struct Counters: Hashable, Sendable {
+        /// Datagrams the system did not take, for want of room or of a way.
+        public var datagramsNotSent: UInt64 = 0
+    }
+
+    public var counters: Counters { Counters(datagramsNotSent: socket.dropped) }
+
+    /// How many rounds of input and answer a turn has at most, before other sockets of the loop get theirs.
+    private static let roundsAtOnce = 8
+
+    private init(
+        engine: SOEEngine, socket: DatagramSocket, application: any SOEApplication, eventLoop: any EventLoop
+    ) {
+        self.engine = engine
+        self.socket = socket
+        self.application = application
+        self.eventLoop = eventLoop
+        localEndpoint = socket.endpoint
+    }
+
+    // MARK: What an application wants
+
+    /// Asks a server for a session. `SOEEvent.opened` or `.closed` follows.
+    public func connect(
+        to endpoint: Endpoint, parameters: SOEParameters? = nil
+    ) throws(SOEEngine.ConnectFailure) -> PeerID {
+        let peer = try engine.connect(to: endpoint, parameters: parameters, at: .now, into: &outbox)
+        needTurn()
+        return peer
+    }
+
+    /// Takes a message for a peer. It leaves when this turn of the event loop ends.
+    @discardableResult
+    public func send(_ message: ByteBuffer, on channel: SOEChannel = .reliable0, to peer: PeerID) -> EnqueueResult {
+        let result = engine.enqueue(message, on: channel, to: peer, at: phase == .turning ? now : .now)
+        needTurn()
+        return result
+    }
+
+    /// Ends a session when what was taken for it has arrived, or after its `flushTimeout`.
+    public func disconnect(_ peer: PeerID, reason: DisconnectReason = .application) {
+        engine.disconnect(peer, reason: reason, at: .now, into: &outbox)
+        needTurn()
+    }
+
+    /// Ends a session at once.
+    public func abort(_ peer: PeerID, reason: DisconnectReason = .application) {
+        engine.abort(peer, reason: reason, at: .now, into: &outbox)
+        needTurn()
+    }
+
+    /// Begins to encrypt a session's messages, or stops: see `SOESession.encrypt`.
+    public func encrypt(_ peer: PeerID, with key: RC4Key?, sending: Bool = true, receiving: Bool = true) {
+        engine.encrypt(peer, with: key, sending: sending, receiving: receiving)
+    }
+
+    /// While true, messages stay with their senders: see `SOEEngine.holdsMessages`.
+    public var holdsMessages: Bool {
+        get { engine.holdsMessages }
+        set { engine.holdsMessages = newValue }
+    }
+
+    /// Begins to end all sessions and accepts no more: see `SOEEngine.stop`. `engine.sessionCount` says when that is done.
+    public func stop(reason: DisconnectReason = .application) {
+        engine.stop(reason: reason, at: .now, into: &outbox)
+        needTurn()
+    }
+
+    /// Changes the engine: settings, who is accepted, whether any more are.
+    public func update<Result>(_ change: (inout SOEEngine) throws -> Result) rethrows -> Result {
+        defer { needTurn() }
+        return try change(&engine)
+    }
+
+    /// Divides peers among sockets that share this one's port: see `SOESocket.bind`. `false` if the kernel cannot.
+    func sharePort(among sockets: Int) -> Bool { socket.sharePort(among: sockets) }
+
+    /// Closes the socket. Sessions that have not ended are not told: see `stop`.
+    public func close() {
+        channel?.close(promise: nil)
+    }
+
+    // MARK: Turns
+
+    /// Sees to it that a turn follows what was just done.
+    private func needTurn() {
+        guard phase == .resting else { return }
+        phase = .waiting
+        eventLoop.execute(turnTask)
+    }
+
+    fileprivate func receive(_ datagram: ByteBuffer, from endpoint: Endpoint) {
+        if phase != .reading {
+            guard phase != .closed else { return }
+            phase = .reading
+            now = .now
+        }
+        engine.receive(datagram, from: endpoint, at: now, into: &outbox)
+    }
+
+    /// Hands out what has come, and sends what there is to send.
+    fileprivate func turn() {
+        guard phase != .closed else { return }
+        phase = .turning
+        now = .now
+        var rounds = 0
+        repeat {
+            drain()
+            engine.advance(to: now, into: &outbox)
+            drain()
+            application.endTurn(of: self)
+            rounds += 1
+        } while hasWork && rounds < Self.roundsAtOnce
+        guard phase == .turning else { return }
+        phase = .resting
+        if hasWork { needTurn() } else { armTimer() }
+    }
+
+    private var hasWork: Bool {
+        !outbox.isEmpty || engine.nextDeadline.map { $0 <= now } ?? false
+    }
+
+    private func drain() {
+        guard !outbox.isEmpty else { return }
+        swap(&outbox, &drained)
+        if drained.datagramCount > 0, phase != .closed { socket.send(drained) }
+        for index in 0..<drained.effectCount {
+            switch drained.effect(at: index) {
+            case .deliver(let message, let peer, let channel):
+                application.receive(message, on: SOEChannel(rawValue: channel) ?? .unreliable, from: peer, by: self)
+            case .emit(let event):
+                if let event = event as? SOEEvent { application.handle(event, by: self) }
+            }
+        }
+        drained.removeAll()
+    }
+
+    /// One timer: it is moved when something is due earlier, and may ring for nothing.
+    private func armTimer() {
+        guard let deadline = engine.nextDeadline else { return }
+        if let timer {
+            guard deadline < timer.at else { return }
+            timer.callback.cancel()
+        }
+        // It fails when the event loop is shut down, which ends the socket as well.
+        let callback = try? eventLoop.assumeIsolated().scheduleCallback(
+            at: .uptimeNanoseconds(UInt64(clamping: deadline.nanoseconds)), handler: Alarm(driver: self))
+        timer = callback.map { (deadline, $0) }
+    }
+
+    fileprivate func ring() {
+        timer = nil
+        if phase == .resting { turn() }
+    }
+
+    // MARK: The socket's end
+
+    fileprivate func note(_ error: any Error) {
+        closeError = error
+    }
+
+    fileprivate func closed() {
+        guard phase != .closed else { return }
+        phase = .closed
+        timer?.callback.cancel()
+        timer = nil
+        channel = nil
+        // It holds the driver.
+        turnTask = {}
+        application.end(of: self, error: closeError)
+    }
+}
+
+/// The driver's timer rings.
+private struct Alarm: NIOScheduledCallbackHandler {
+    let driver: SOEDriver
+
+    func handleScheduledCallback(eventLoop: some EventLoop) {
+        driver.ring()
+    }
+}
+
+// MARK: Opening
+
+extension SOEDriver {
+    /// How many datagrams are read at once, and the room for each: that of the longest there is, for the kernel may hand
+    /// out a peer's burst in one piece.
+    private static let datagramsAtOnce = 16
+    private static let slot = 65_536
+
+    /// Opens a socket on an event loop, and makes there the application that hears of it.
+    ///
+    /// - Parameters:
+    ///   - endpoint: port 0 takes any free one.
+    ///   - sharesPort: whether other sockets, opened likewise, may have the same port.
+    ///   - setUp: changes the engine before anything comes in: who is accepted, for instance.
+    /// - Returns: the driver, which only the event loop may use.
+    public static func open(
+        _ endpoint: Endpoint, configuration: SOEConfiguration, on eventLoop: any EventLoop, sharesPort: Bool = false,
+        setUp: @escaping @Sendable (inout SOEEngine) -> Void = { _ in },
+        application: @escaping @Sendable () -> any SOEApplication
+    ) async throws -> NIOLoopBound<SOEDriver> {
+        let descriptor = try DatagramSocket.bind(endpoint, sharesPort: sharesPort)
+        let made = NIOLockedValueBox<NIOLoopBound<SOEDriver>?>(nil)
+        _ = try await DatagramBootstrap(group: eventLoop)
+            .channelOption(.datagramVectorReadMessageCount, value: datagramsAtOnce)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: datagramsAtOnce * slot))
+            .channelOption(.datagramReceiveOffload, value: System.supportsUDPReceiveOffload)
+            .channelOption(.datagramReceiveSegmentSize, value: System.supportsUDPReceiveOffload)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    var engine = SOEEngine(configuration: configuration)
+                    setUp(&engine)
+                    // The channel closes its descriptor; nothing may be sent on the number then.
+                    let driver = SOEDriver(
+                        engine: engine, socket: try DatagramSocket(sharing: descriptor), application: application(),
+                        eventLoop: eventLoop)
+                    driver.channel = channel
+                    driver.application.begin(with: driver)
+                    try channel.pipeline.syncOperations.addHandler(DatagramHandler(driver))
+                    made.withLockedValue { $0 = NIOLoopBound(driver, eventLoop: eventLoop) }
+                }
+            }
+            .withBoundSocket(descriptor)
+            .get()
+        guard let driver = made.withLockedValue({ $0 }) else { throw ChannelError.inappropriateOperationForState }
+        return driver
+    }
+}
+
+/// Hands a channel's datagrams to the driver.
+private final class DatagramHandler: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    private let driver: SOEDriver
+
+    init(_ driver: SOEDriver) {
+        self.driver = driver
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let envelope = unwrapInboundIn(data)
+        // Nobody can be answered at port 0.
+        guard let endpoint = envelope.remoteAddress.packed, endpoint.port != 0 else { return }
+        guard let size = envelope.metadata?.segmentSize, size > 0, size < envelope.data.readableBytes else {
+            return driver.receive(envelope.data, from: endpoint)
+        }
+        // Several datagrams in one piece, all of one length but the last.
+        var rest = envelope.data
+        while rest.readableBytes > 0, let datagram = rest.readSlice(length: min(size, rest.readableBytes)) {
+            driver.receive(datagram, from: endpoint)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        driver.turn()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Some errors are only about one datagram; if the socket is lost, its end says so.
+        driver.note(error)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        driver.closed()
+    }
+}
