@@ -44,6 +44,8 @@ public final class SOEDriver {
     private var phase = Phase.resting
     private var timer: (at: Instant, callback: NIOScheduledCallback)?
     private var closeError: (any Error)?
+    /// How many full packets for a peer do not wait for the end of the turn.
+    private var fullAtOnce = 1
     /// Made once, so that handing it to the event loop allocates nothing.
     private lazy var turnTask: @Sendable () -> Void = { [driver = NIOLoopBound(self, eventLoop: eventLoop)] in
         driver.value.turn()
@@ -69,6 +71,7 @@ public final class SOEDriver {
 
     /// How many rounds of input and answer a turn has at most, before other sockets of the loop get theirs.
     private static let roundsAtOnce = 8
+    private static let mostFullAtOnce = 32
 
     private init(
         engine: SOEEngine, socket: DatagramSocket, application: any SOEApplication, eventLoop: any EventLoop
@@ -94,9 +97,23 @@ public final class SOEDriver {
     /// Takes a message for a peer. It leaves when this turn of the event loop ends.
     @discardableResult
     public func send(_ message: ByteBuffer, on channel: SOEChannel = .reliable0, to peer: PeerID) -> EnqueueResult {
-        let result = engine.enqueue(message, on: channel, to: peer, at: phase == .turning ? now : .now)
-        needTurn()
+        guard phase == .turning else {
+            defer { needTurn() }
+            return engine.enqueue(message, on: channel, to: peer, at: .now)
+        }
+        let result = engine.enqueue(message, on: channel, to: peer, at: now)
+        if engine.fullPackets(for: peer) >= fullAtOnce { sendFull(to: peer) }
         return result
+    }
+
+    /// Peers that are answered while the rest of what they said is being handled work at the same time, not in turns. As a
+    /// turn gets longer, more goes at once: then it is the number of system calls that counts.
+    private func sendFull(to peer: PeerID) {
+        engine.sendFull(to: peer, at: now, into: &outbox)
+        fullAtOnce = min(fullAtOnce * 2, Self.mostFullAtOnce)
+        guard outbox.datagramCount > 0 else { return }
+        socket.send(outbox)
+        outbox.removeDatagrams()
     }
 
     /// Ends a session when what was taken for it has arrived, or after its `flushTimeout`.
@@ -165,6 +182,7 @@ public final class SOEDriver {
         guard phase != .closed else { return }
         phase = .turning
         now = .now
+        fullAtOnce = 1
         var rounds = 0
         repeat {
             drain()
