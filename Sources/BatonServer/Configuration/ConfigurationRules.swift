@@ -11,7 +11,8 @@ struct Complaint {
 
 extension Configuration {
     func brokenRules() -> [Complaint] {
-        [protocolMissing, unwritablePassword, badKey].compactMap { $0 } + doubledListeners + openAdminListeners + lobbyRules
+        [protocolMissing, unwritablePassword, badKey].compactMap { $0 } + doubledListeners + openAdminListeners
+            + lobbyRules
             + namelessFiles
     }
 

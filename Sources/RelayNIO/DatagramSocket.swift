@@ -1,5 +1,5 @@
 import CLinuxNet
-import NIOCore
+package import NIOCore
 public import RelayCore
 
 #if canImport(Glibc)
@@ -19,22 +19,22 @@ public struct SocketFailure: Error, Hashable, Sendable, CustomStringConvertible 
 ///
 /// Datagrams are sent straight from an outbox, many with one system call; several of one length to one peer go as one
 /// that the kernel cuts up.
-final class DatagramSocket {
+package final class DatagramSocket {
     /// What the kernel should hold while nobody reads: a burst of a peer's whole window from many peers at once.
     static let bufferBytes = 4 << 20
     /// As many datagrams as are read at once.
     private static let readsAtOnce = 64
 
-    let descriptor: CInt
-    let endpoint: Endpoint
+    package let descriptor: CInt
+    package let endpoint: Endpoint
     private let isIPv6: Bool
     /// Used again for each batch.
     private var batch: [clinuxnet_datagram] = []
     /// How many datagrams the system has not taken.
-    private(set) var dropped: UInt64 = 0
+    package private(set) var dropped: UInt64 = 0
 
     /// Opens a socket and returns its descriptor, which somebody must own.
-    static func bind(_ endpoint: Endpoint, sharesPort: Bool) throws(SocketFailure) -> CInt {
+    package static func bind(_ endpoint: Endpoint, sharesPort: Bool) throws(SocketFailure) -> CInt {
         let result = endpoint.address.withOctets {
             clinuxnet_datagram_socket($0, endpoint.port, sharesPort ? 1 : 0, CInt(Self.bufferBytes))
         }
@@ -43,14 +43,14 @@ final class DatagramSocket {
     }
 
     /// - Parameter descriptor: is the new owner's.
-    init(owning descriptor: CInt) {
+    package init(owning descriptor: CInt) {
         self.descriptor = descriptor
         endpoint = Self.localEndpoint(of: descriptor) ?? Endpoint(address: .anyIPv6, port: 0)
         isIPv6 = endpoint.address.ipv4 == nil
     }
 
     /// The same socket as another owner's, who may close his.
-    convenience init(sharing descriptor: CInt) throws(SocketFailure) {
+    package convenience init(sharing descriptor: CInt) throws(SocketFailure) {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else {
             throw SocketFailure(code: errno, endpoint: Endpoint(address: .anyIPv6, port: 0))
@@ -62,15 +62,18 @@ final class DatagramSocket {
 
     /// Divides what comes in among sockets of one port by the sender's address, so that a peer whose port changes stays
     /// with the one that knows it. `false` if the kernel does not know how.
-    func sharePort(among sockets: Int) -> Bool {
+    package func sharePort(among sockets: Int) -> Bool {
         clinuxnet_share_by_address(descriptor, UInt32(sockets)) == 0
     }
 
-    /// Sends all datagrams of an outbox.
-    func send(_ outbox: DatagramOutbox) {
+    /// Sends the datagrams of an outbox.
+    ///
+    /// - Parameter isMine: whether one to this endpoint is for this socket, where there are several.
+    package func send(_ outbox: DatagramOutbox, where isMine: ((Endpoint) -> Bool)? = nil) {
         batch.removeAll(keepingCapacity: true)
         for index in 0..<outbox.datagramCount {
             let (start, count, endpoint) = outbox.stretch(at: index)
+            if let isMine, !isMine(endpoint) { continue }
             batch.append(
                 clinuxnet_datagram(
                     start: UInt32(start), length: UInt32(count), port: endpoint.port,
@@ -91,7 +94,7 @@ final class DatagramSocket {
     ///   - slot: the most bytes of a datagram; what is longer is cut.
     ///   - body: is called with each datagram, a slice of the buffer.
     /// - Returns: how many there were.
-    func receive(slot: Int, into buffer: inout ByteBuffer, _ body: (ByteBuffer, Endpoint) -> Void) -> Int {
+    package func receive(slot: Int, into buffer: inout ByteBuffer, _ body: (ByteBuffer, Endpoint) -> Void) -> Int {
         let empty = clinuxnet_datagram(start: 0, length: 0, port: 0, address: IPAddress.anyIPv6.octets)
         return withUnsafeTemporaryAllocation(of: clinuxnet_datagram.self, capacity: Self.readsAtOnce) { datagrams in
             datagrams.initialize(repeating: empty)
@@ -116,7 +119,7 @@ final class DatagramSocket {
     }
 
     /// Waits until something has come, or until then.
-    func wait(until end: Instant) {
+    package func wait(until end: Instant) {
         clinuxnet_wait_readable(descriptor, max(end.since(.now), 0))
     }
 

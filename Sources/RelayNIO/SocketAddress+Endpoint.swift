@@ -1,15 +1,16 @@
-import NIOCore
-import RelayCore
+package import NIOCore
+package import RelayCore
 
 extension SocketAddress {
     /// The address as engines and admission know it; `nil` for a Unix socket. It costs no text: it is asked per datagram.
-    var endpoint: Endpoint? {
+    package var endpoint: Endpoint? {
         switch self {
         case .v4(let four):
             // Family and port are 2 bytes each, then comes the address.
             return withUnsafeBytes(of: four.address) { bytes in
                 Endpoint(
-                    address: IPAddress(ipv4: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))),
+                    address: IPAddress(
+                        ipv4: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))),
                     port: UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
             }
         case .v6(let six):
@@ -29,10 +30,10 @@ extension SocketAddress {
 
 extension Instant {
     /// Now, on the clock that event loops use.
-    static var now: Instant {
+    package static var now: Instant {
         Instant(nanoseconds: Int64(clamping: NIODeadline.now().uptimeNanoseconds))
     }
 
     /// The same point for an event loop's timer.
-    var deadline: NIODeadline { .uptimeNanoseconds(UInt64(clamping: nanoseconds)) }
+    package var deadline: NIODeadline { .uptimeNanoseconds(UInt64(clamping: nanoseconds)) }
 }
