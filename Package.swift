@@ -138,7 +138,7 @@ let package = Package(
             name: "BatonServerTests",
             dependencies: [
                 "BatonServer", "CLinuxNet", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE",
-                "SOEGateway", "baton", nioConcurrency, nioCore, nioPosix,
+                "SOEGateway", "SOESockets", "baton", nioConcurrency, nioCore, nioPosix,
                 logging,
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Hummingbird", package: "hummingbird"),

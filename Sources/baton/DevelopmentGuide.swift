@@ -17,6 +17,10 @@ enum DevelopmentGuide {
             return "python3 scripts/interop/ldn-peers/ldn_client.py \(address)"
         case "ldn_api":
             return "curl http://\(address)/api"
+        case "soe":
+            let peers = "python3 scripts/interop/soe-peers"
+            let backend = "\(peers)/backend.py --listen 127.0.0.1:20261"
+            return "bash -c '\(backend) & sleep 6; \(peers)/soe_peer.py ping --connect \(address); kill $!'"
         case "admin":
             return "curl http://\(address)/api/v1/status"
         default:

@@ -49,9 +49,14 @@ final class SOEService: Relay {
         try await eventLoop.submit { driver.value.start() }.get()
     }
 
-    /// Serves until the server stops; then all sessions end in the protocol's words.
+    /// Serves until the server stops.
     func run() async throws {
         try await gracefulShutdown()
+        try await stop()
+    }
+
+    /// Ends all sessions in the protocol's words, waits until the last of these have arrived, and closes everything.
+    func stop() async throws {
         let driver = driver
         try await eventLoop.submit { driver.value.beginStop() }.get()
         let deadline = ContinuousClock.now + Self.farewell

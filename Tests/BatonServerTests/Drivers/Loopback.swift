@@ -64,7 +64,7 @@ extension Loopback {
 
 extension SocketAddress {
     /// `127.0.0.1:5300` or `[::1]:5300`.
-    fileprivate init?(listener text: String?) {
+    init?(listener text: String?) {
         guard let text, let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]) else {
             return nil
         }

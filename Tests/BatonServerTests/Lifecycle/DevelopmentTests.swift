@@ -9,7 +9,8 @@ extension LifecycleTests {
             "BATON_JSON__LISTEN": "127.0.0.1:0", "BATON_NETPLAY__LISTEN": "127.0.0.1:0",
             "BATON_NETPLAY__ROOMS__LISTEN": "127.0.0.1:0", "BATON_LOBBY__LISTEN": "127.0.0.1:0",
             "BATON_LDN__LISTEN": "127.0.0.1:0",
-            "BATON_LDN__API__LISTEN": "127.0.0.1:0", "BATON_ADMIN__LISTEN": "127.0.0.1:0",
+            "BATON_LDN__API__LISTEN": "127.0.0.1:0", "BATON_SOE__LISTEN": "127.0.0.1:0",
+            "BATON_ADMIN__LISTEN": "127.0.0.1:0",
         ]
 
         /// Starts `serve --dev` and stops it when all listeners are there.
@@ -19,7 +20,7 @@ extension LifecycleTests {
                     arguments: ["serve", "--dev"], environment: Self.freePorts, directory: directory)
                 defer { process.send(SIGKILL) }
                 let server = RunningServer(process: process, configuration: directory)
-                for name in ["json", "netplay", "netplay_rooms", "lobby", "ldn", "ldn_api", "admin"] {
+                for name in ["json", "netplay", "netplay_rooms", "lobby", "ldn", "ldn_api", "soe", "admin"] {
                     _ = try await server.address(of: name)
                 }
                 try await body(server)
@@ -35,18 +36,18 @@ extension LifecycleTests {
                 try await host.join().play()
                 _ = try await JSONClient.named("a", at: try await server.address(of: "json"))
                 #expect(try await server.admin().get("/livez").status == 200)
-                for name in ["json", "netplay", "netplay_rooms", "lobby", "ldn", "ldn_api", "admin"] {
+                for name in ["json", "netplay", "netplay_rooms", "lobby", "ldn", "ldn_api", "soe", "admin"] {
                     let line = try await command(for: name, of: server)
                     #expect(line.split(separator: " ").count > 2)
                 }
-                #expect(server.process.output.all.count == 7)
+                #expect(server.process.output.all.count == 8)
             }
         }
 
         /// A command that names port 0 tries nothing.
         @Test func commandsNameThePortsInUse() async throws {
             try await develop { server in
-                for name in ["json", "netplay", "netplay_rooms", "lobby", "ldn", "ldn_api", "admin"] {
+                for name in ["json", "netplay", "netplay_rooms", "lobby", "ldn", "ldn_api", "soe", "admin"] {
                     let port = try #require(try await server.address(of: name).port)
                     let line = try await command(for: name, of: server)
                     #expect(line.contains("\(port)"), "\(line)")
