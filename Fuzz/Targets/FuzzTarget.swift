@@ -17,6 +17,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case ldnClient = "ldn-client"
     case soeWire = "soe-wire"
     case soeEngine = "soe-engine"
+    case soeGatewayWire = "soe-gateway-wire"
+    case soeGatewayEngine = "soe-gateway-engine"
 
     /// Feeds the target one input. It returns whatever the input is; a trap is a finding.
     package func run(_ bytes: [UInt8]) {
@@ -38,6 +40,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .ldnClient: fuzzLDNClient(bytes)
         case .soeWire: fuzzSOEWire(bytes)
         case .soeEngine: fuzzSOEEngine(bytes)
+        case .soeGatewayWire: fuzzSOEGatewayWire(bytes)
+        case .soeGatewayEngine: fuzzSOEGatewayEngine(bytes)
         }
     }
 }

@@ -36,6 +36,7 @@ extension GatewayEngine {
 
     /// Takes new settings; sessions that exist keep theirs.
     public mutating func reconfigure(_ configuration: GatewayConfiguration) {
+        reader.allow(longestBody: configuration.maxMessage)
         self.configuration = configuration
         sessions.reconfigure(configuration.sessions)
         setAcceptance()

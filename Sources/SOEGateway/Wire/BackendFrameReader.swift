@@ -3,11 +3,16 @@ public import NIOCore
 /// Cuts a stream of bytes into frames. It keeps no more than one frame that is not complete.
 public struct BackendFrameReader: Sendable {
     private var bytes = ByteBuffer()
-    private let longestBody: Int
+    private var longestBody: Int
 
     /// - Parameter longestBody: longer frames are refused before they have come.
     public init(longestBody: Int = BackendFrame.longestBody) {
         self.longestBody = min(longestBody, BackendFrame.longestBody)
+    }
+
+    /// Takes longer frames from now on. What was allowed once stays so, for who was told of it.
+    mutating func allow(longestBody: Int) {
+        self.longestBody = max(self.longestBody, min(longestBody, BackendFrame.longestBody))
     }
 
     /// Bytes that wait for the rest of their frame.
