@@ -161,7 +161,8 @@ private struct SOEScript {
     private mutating func request(_ pick: UInt8, from peer: Endpoint) {
         var bytes = ByteBuffer(bytes: [0, 1])
         SessionRequest(
-            version: pick & 16 == 0 ? 3 : 2, sessionID: UInt32(pick / 32), udpLength: UInt32(pick) << 3, protocolName: ""
+            version: pick & 16 == 0 ? 3 : 2, sessionID: UInt32(pick / 32), udpLength: UInt32(pick) << 3,
+            protocolName: ""
         ).encode(into: &bytes)
         engine.receive(bytes, from: peer, at: now, into: &out)
     }

@@ -22,8 +22,9 @@ public struct GatewayConfiguration: Hashable, Sendable {
     public var flushTimeout = Duration.seconds(5)
     /// The longest message.
     public var maxMessage = 16 << 20
-    /// The most bytes that wait for one client. The backend is asked to pause at a quarter of it.
-    public var maxQueued = 4 << 20
+    /// The most bytes that wait for one client. The backend is asked to pause at a quarter of it; the rest is for what is
+    /// on its way before it has heard that.
+    public var maxQueued = 16 << 20
     /// The most bytes held for messages of all sessions that are not complete.
     public var maxHeldBytes = 256 << 20
     /// Whether a session is open as soon as it was asked for, so that the backend can speak first to clients that wait for

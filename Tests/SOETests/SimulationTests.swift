@@ -51,9 +51,9 @@ struct SimulationTests {
             let size = Self.size(&random)
             sent[channel, default: []].append(pattern(number, size))
             client.send(pattern(number, size), on: channel, to: peer, at: simulation.now)
-            if let server_peer = server.opened.first {
+            if let serverPeer = server.opened.first {
                 answered[channel, default: []].append(pattern(number + 1, size))
-                server.send(pattern(number + 1, size), on: channel, to: server_peer, at: simulation.now)
+                server.send(pattern(number + 1, size), on: channel, to: serverPeer, at: simulation.now)
             }
             if Bool.random(using: &random) {
                 _ = simulation.run(for: .milliseconds(Int.random(in: 0...30, using: &random)))

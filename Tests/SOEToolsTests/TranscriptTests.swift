@@ -50,7 +50,8 @@ struct TranscriptTests {
         return wire
     }
 
-    @Test("Every message of a session is there, in every dialect", arguments: SOEDialect.all.map(\.name), [false, true])
+    @Test(
+        "Every message of a session is there, in every dialect", arguments: SOEDialect.all.map(\.name), [false, true])
     func messages(dialect: String, isEncrypted: Bool) throws {
         var parameters = SOEParameters()
         parameters.dialect = try #require(SOEDialect.named(dialect))
@@ -89,7 +90,9 @@ struct TranscriptTests {
         #expect(lines("00180007")[0].hasSuffix("AcknowledgeAll channel=3 sequence=7"))
         #expect(lines("68656c6c6f")[0].hasSuffix("Unreliable bytes=5: 68 65 6c 6c 6f  |hello|"))
         #expect(lines("0003 02 0006 04 00150009".replacing(" ", with: "")).count == 3)
-        #expect(lines("0003ff")[1].contains("not understood"))
+        for broken in ["0003ff", "0003020006ff"] {
+            #expect(lines(broken).last?.contains("not understood") == true, "\(broken)")
+        }
     }
 
     @Test("A conversation whose beginning is missing is read as well as can be")
