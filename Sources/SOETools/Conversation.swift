@@ -96,6 +96,8 @@ struct Conversation {
                     + "crc_length=\(response.crcLength) passes=\(response.firstPass),\(response.secondPass) "
                     + "udp_length=\(response.udpLength)" + (response.version.map { " version=\($0)" } ?? ""))
             if let agreed = try? PacketCoding(response: response, dialect: settings.dialect) {
+                // Another session than the one before it between the same ports.
+                if coding?.crc.seed != agreed.crc.seed { (fromClient, fromServer) = (Direction(), Direction()) }
                 coding = agreed
             } else {
                 page.write("this response asks for what does not exist")
@@ -183,10 +185,13 @@ extension Conversation {
         guard let sequence = body.readInteger(as: UInt16.self), body.readableBytes > 0 else { throw .truncated }
         let isFragment = code.rawValue >= OpCode.fragment0.rawValue
         let channel = Self.channel(code)
+        // It has one owner at a time: else all that is gathered of a message would be copied with each fragment.
         var direction = isFromClient ? fromClient : fromServer
+        if isFromClient { fromClient = Direction() } else { fromServer = Direction() }
         var receiver =
             direction.receivers[channel]
             ?? ReliableReceiver(stashLimit: 16 << 20, acknowledgesEach: false, maxDelay: .zero)
+        direction.receivers[channel] = nil
         let arrival = receiver.receive(sequence, body: body, isFragment: isFragment, at: .zero)
         let note =
             switch arrival {

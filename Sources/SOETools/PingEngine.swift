@@ -10,6 +10,8 @@ public struct PingEngine: DatagramEngine {
         public var sizes = [64]
         /// How many messages may be on their way at the same time.
         public var inflight = 1
+        /// How long no echo may come before the session is given up.
+        public var patience = Duration.seconds(30)
         public var parameters = SOEParameters()
 
         public init() {}
@@ -39,8 +41,11 @@ public struct PingEngine: DatagramEngine {
 
     private let plan: Plan
     private var sessions: SOEEngine
+    private var hasBegun = false
     private var peer: PeerID?
     private var start = Instant.zero
+    /// When the session opened, or the last echo came.
+    private var heardAt = Instant.never
     /// When the messages on their way were sent, the oldest first.
     private var sentAt: [Instant] = []
     private var oldest = 0
@@ -55,10 +60,11 @@ public struct PingEngine: DatagramEngine {
     }
 
     /// Whether nothing is left to be done.
-    public var isFinished: Bool { peer != nil && sessions.sessionCount == 0 }
+    public var isFinished: Bool { hasBegun && sessions.sessionCount == 0 }
 
     public mutating func connect(to endpoint: Endpoint, at now: Instant, into out: inout DatagramOutbox) {
         start = now
+        hasBegun = true
         peer = try? sessions.connect(to: endpoint, parameters: plan.parameters, at: now, into: &out)
     }
 
@@ -78,7 +84,10 @@ public struct PingEngine: DatagramEngine {
         proceed(at: now, into: &out)
     }
 
-    public var nextDeadline: Instant? { sessions.nextDeadline }
+    public var nextDeadline: Instant? {
+        let next = min(sessions.nextDeadline ?? .never, heardAt + plan.patience)
+        return next == .never ? nil : next
+    }
 
     /// Ends the session before its time.
     public mutating func stop(at now: Instant, into out: inout DatagramOutbox) {
@@ -94,7 +103,9 @@ public struct PingEngine: DatagramEngine {
                 take(message, channel, at: now)
             case .emit(let event):
                 switch event as? SOEEvent {
-                case .opened: result.handshake = now - start
+                case .opened:
+                    result.handshake = now - start
+                    heardAt = now
                 case .writable: isFull = false
                 case .closed(_, let reason, byPeer: _, undelivered: _): noteEnd(reason, at: now)
                 case .remapped, nil: break
@@ -113,10 +124,12 @@ public struct PingEngine: DatagramEngine {
         result.roundTrips.append(now - sentAt[oldest])
         result.received += 1
         result.elapsed = now - start
+        heardAt = now
         oldest += 1
     }
 
     private mutating func noteEnd(_ reason: DisconnectReason, at now: Instant) {
+        heardAt = .never
         guard result.received < plan.count else { return }
         result.failure = result.failure ?? reason
         result.elapsed = now - start
@@ -136,6 +149,14 @@ public struct PingEngine: DatagramEngine {
             return
         }
         guard session.state == .running else { return }
+        guard now < heardAt + plan.patience else {
+            result.failure = .timeout
+            result.elapsed = now - start
+            let first = out.effectCount
+            sessions.abort(peer, at: now, into: &out)
+            note(out, from: first, at: now)
+            return
+        }
         while !isFull, result.sent < plan.count, result.sent - result.received < plan.inflight {
             let message = Self.message(result.sent, size: size(of: result.sent))
             switch sessions.enqueue(message, on: .reliable0, to: peer, at: now) {

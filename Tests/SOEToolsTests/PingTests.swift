@@ -84,11 +84,15 @@ struct PingTests {
 
     @Test("A server that does not answer, and one of another protocol")
     func noSession() {
-        let plan = plan(1, [1], inflight: 1)
+        var plan = plan(1, [1], inflight: 1)
         let silent = play(plan, server: SOEParameters()) { _, _ in false }
         #expect(silent.failure == .connectFailed && silent.handshake == nil)
         var other = SOEParameters()
         other.protocolName = "Other"
         #expect(play(plan, server: other).failure == .protocolMismatch)
+        // It opens the session, and hears nothing after that.
+        plan.patience = .seconds(3)
+        let deaf = play(plan, server: SOEParameters()) { _, count in count < 2 }
+        #expect(deaf.handshake != nil && deaf.failure == .timeout && deaf.elapsed < .seconds(5))
     }
 }

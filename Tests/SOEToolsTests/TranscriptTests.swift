@@ -18,13 +18,15 @@ struct TranscriptTests {
     }
 
     /// An echo's session, with what went over the wire.
-    private func session(_ parameters: SOEParameters, sizes: [Int]) -> [CapturedDatagram] {
+    private func session(
+        _ parameters: SOEParameters, sizes: [Int], echoSeed: UInt64 = 2
+    ) -> [CapturedDatagram] {
         var plan = PingEngine.Plan()
         plan.count = sizes.count
         plan.sizes = sizes
         plan.parameters = parameters
         var ping = PingEngine(plan: plan, random: .seeded(1))
-        var echo = EchoEngine(parameters: parameters, random: .seeded(2))
+        var echo = EchoEngine(parameters: parameters, random: .seeded(echoSeed))
         var now = Instant.zero
         var wire: [CapturedDatagram] = []
         var up = DatagramOutbox()
@@ -93,6 +95,19 @@ struct TranscriptTests {
         for broken in ["0003ff", "0003020006ff"] {
             #expect(lines(broken).last?.contains("not understood") == true, "\(broken)")
         }
+    }
+
+    @Test("Another session between the same ports begins anew")
+    func again() throws {
+        var parameters = SOEParameters()
+        parameters.crcLength = 2
+        var transcript = Transcript()
+        _ = session(parameters, sizes: [64, 3000]).flatMap { transcript.lines(for: $0) }
+        parameters.udpLength = 600
+        let other = session(parameters, sizes: [64, 3000], echoSeed: 3)
+        let lines = other.flatMap { transcript.lines(for: $0) }
+        #expect(lines.count { $0.hasPrefix("    message channel=0") } == 4)
+        #expect(!lines.contains { $0.contains("(again)") })
     }
 
     @Test("A conversation whose beginning is missing is read as well as can be")

@@ -29,6 +29,9 @@ extension SOECommand {
         @Flag(help: "Print the result as a line of JSON.")
         var json = false
 
+        @Option(help: "Give up when no echo has come for so many seconds.")
+        var timeout = 30
+
         @OptionGroup var session: SessionOptions
 
         /// No message is longer: peers have limits of this order.
@@ -41,7 +44,9 @@ extension SOECommand {
         }
 
         func validate() throws {
-            guard count > 0, inflight > 0 else { throw ValidationError("--count and --inflight take 1 or more.") }
+            guard count > 0, inflight > 0, timeout > 0 else {
+                throw ValidationError("--count, --inflight and --timeout take 1 or more.")
+            }
             guard sizeList != nil else { throw ValidationError("--sizes takes sizes such as 64 or 64,512,3000.") }
         }
 
@@ -50,6 +55,7 @@ extension SOECommand {
             plan.count = count
             plan.sizes = sizeList ?? plan.sizes
             plan.inflight = inflight
+            plan.patience = .seconds(timeout)
             plan.parameters = session.parameters
             plan.parameters.maxMessage = max(plan.parameters.maxMessage, plan.sizes.max() ?? 0)
             guard let endpoint = try await connect.addresses().first else {
@@ -99,6 +105,24 @@ extension SOECommand {
                 guard let last = sorted.last else { return }
                 func part(_ hundredths: Int) -> Double { sorted[(sorted.count - 1) * hundredths / 100] / .seconds(1) }
                 (median, p90, p99, longest) = (part(50), part(90), part(99), last / .seconds(1))
+            }
+
+            /// Every key is there: what is not known is null.
+            func encode(to encoder: any Encoder) throws {
+                var line = encoder.container(keyedBy: CodingKeys.self)
+                try line.encode(ok, forKey: .ok)
+                try line.encode(sent, forKey: .sent)
+                try line.encode(received, forKey: .received)
+                try line.encode(bad, forKey: .bad)
+                try line.encode(seconds, forKey: .seconds)
+                try line.encode(failure, forKey: .failure)
+                try line.encode(handshake, forKey: .handshake)
+                try line.encode(median, forKey: .median)
+                try line.encode(p90, forKey: .p90)
+                try line.encode(p99, forKey: .p99)
+                try line.encode(longest, forKey: .longest)
+                try line.encode(packetsSent, forKey: .packetsSent)
+                try line.encode(packetsResent, forKey: .packetsResent)
             }
 
             func text(server: String) -> String {
