@@ -117,7 +117,7 @@ final class GatewayDriver {
         endTurn()
     }
 
-    /// Nothing happens any more. What was written to the backend still leaves.
+    /// Nothing happens any more. What the network has not taken for the backend yet is lost: it reads nothing, or too slowly.
     func stop() {
         isStopped = true
         timer.cancel()
