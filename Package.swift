@@ -25,6 +25,7 @@ let package = Package(
         .library(name: "RelayCore", targets: ["RelayCore"]),
         .library(name: "JSONRelay", targets: ["JSONRelay"]),
         .library(name: "Netplay", targets: ["Netplay"]),
+        .library(name: "LANBridge", targets: ["LANBridge"]),
         .library(name: "LDN", targets: ["LDN"]),
         .library(name: "SOE", targets: ["SOE"]),
         .library(name: "SOESockets", targets: ["SOESockets"]),
@@ -53,6 +54,7 @@ let package = Package(
         .systemLibrary(name: "CMiniUPnP", providers: [.apt(["libminiupnpc-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
+        .target(name: "LANBridge", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(name: "LDN", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
             name: "SOE",
@@ -90,7 +92,7 @@ let package = Package(
         .executableTarget(
             name: "baton",
             dependencies: [
-                "BatonServer", "Captures", "LDN", "Netplay", "RelayCore", "SOE", "SOETools", logging, nioCore,
+                "BatonServer", "Captures", "LANBridge", "LDN", "Netplay", "RelayCore", "SOE", "SOETools", logging, nioCore,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -129,6 +131,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "SOESocketsTests", dependencies: ["SOE", "SOESockets", "RelayCore", nioCore],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LANBridgeTests", dependencies: ["LANBridge", "RelayCore", "RelayTesting", nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "BatonServerTests",
