@@ -1,12 +1,8 @@
 public import NIOCore
 public import RelayCore
 
-/// A player's end of the tunnel: frames of a virtual card on one side, a connection to the relay on the other.
-///
-/// Its caller opens connections when the outbox says `open`, names them, and says what came of them; does `datagram`,
-/// `control` and `close` on them; hands `deliver` to the card. It keeps the card and its address whatever happens to
-/// connections.
-public struct LANClientEngine {
+/// A player's end of the tunnel, with a virtual card.
+public struct LANClientEngine: LANEndpoint {
     private var session: RelaySession
 
     public init(configuration: LANEndpointConfiguration, random: RandomSource, at now: Instant) {
@@ -15,41 +11,34 @@ public struct LANClientEngine {
 
     // MARK: Connections
 
-    /// Begins. The first `open` is in the outbox.
     public mutating func start(at now: Instant, into out: inout LANOutbox) {
         session.start(at: now, into: &out)
     }
 
-    /// A connection stands. `datagram` is the largest datagram it carries now.
     public mutating func connect(_ relay: PeerID, datagram: Int, at now: Instant, into out: inout LANOutbox) {
         session.connect(relay, datagram: datagram, at: now, into: &out)
     }
 
-    /// Larger, or smaller, datagrams go to the relay from now on.
     public mutating func setDatagram(_ size: Int, of relay: PeerID) {
         session.setDatagram(size, of: relay)
     }
 
-    /// A connection has gone, or (`nil`) could not be opened.
     public mutating func disconnect(
         _ relay: PeerID?, _ loss: RelayLoss, at now: Instant, into out: inout LANOutbox
     ) {
         session.disconnect(relay, loss, at: now, into: &out)
     }
 
-    /// The machine has another address or route: the relay is asked for a sign of life at once, and sought anew.
     public mutating func networkChanged(at now: Instant, into out: inout LANOutbox) {
         session.networkChanged(at: now, into: &out)
     }
 
-    /// Bytes came on the control stream, cut anywhere.
     public mutating func receiveControl(
         _ bytes: ByteBuffer, from relay: PeerID, at now: Instant, into out: inout LANOutbox
     ) {
         _ = session.receiveControl(bytes, from: relay, at: now, into: &out)
     }
 
-    /// A datagram came. Its effects refer to its bytes, so they are done while those are there.
     public mutating func receiveDatagram(
         _ datagram: RawSpan, from relay: PeerID, at now: Instant, into out: inout LANOutbox
     ) {
@@ -60,14 +49,12 @@ public struct LANClientEngine {
         out.append(.deliver(session.clamp(bytes, datagram, into: &out)))
     }
 
-    /// Asks the relay to count anew; the answer is in `status`.
     public mutating func askForStats(into out: inout LANOutbox) {
         session.askForStats(into: &out)
     }
 
     // MARK: The card
 
-    /// The virtual card sent a frame. Its effects refer to its bytes, so they are done while those are there.
     public mutating func receiveFrame(_ frame: RawSpan, at now: Instant, into out: inout LANOutbox) {
         if let reason = LinkRules.checkShape(frame, maxFrame: session.maxFrame) {
             return session.drop(reason, DroppedFrame(frame), at: now, into: &out)
@@ -83,14 +70,12 @@ public struct LANClientEngine {
 
     public var nextDeadline: Instant? { session.nextDeadline }
 
-    /// Does whatever is due.
     public mutating func advance(to now: Instant, into out: inout LANOutbox) {
         session.advance(to: now, into: &out)
     }
 
     // MARK: The user
 
-    /// Says goodbye. `finish` is in the outbox.
     public mutating func leave(at now: Instant, into out: inout LANOutbox) {
         session.leave(at: now, into: &out)
     }

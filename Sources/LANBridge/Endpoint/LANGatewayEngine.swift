@@ -1,11 +1,10 @@
 public import NIOCore
 public import RelayCore
 
-/// The LAN's end of the tunnel: frames of a real card on one side, a connection to the relay on the other.
+/// The LAN's end of the tunnel, with a real card.
 ///
-/// Its caller does as that of `LANClientEngine`. It shows it every frame the card receives, those for others too, and none
-/// that it sent itself. Nothing goes to the LAN that a switch would not pass, whatever the relay sends.
-public struct LANGatewayEngine {
+/// Nothing goes to the LAN that a switch would not pass, whatever the relay sends.
+public struct LANGatewayEngine: LANEndpoint {
     private var session: RelaySession
     private var random: RandomSource
     /// The cards of the room's clients, by their number in the room.
@@ -30,34 +29,28 @@ public struct LANGatewayEngine {
 
     // MARK: Connections
 
-    /// Begins. The first `open` is in the outbox.
     public mutating func start(at now: Instant, into out: inout LANOutbox) {
         session.start(at: now, into: &out)
     }
 
-    /// A connection stands. `datagram` is the largest datagram it carries now.
     public mutating func connect(_ relay: PeerID, datagram: Int, at now: Instant, into out: inout LANOutbox) {
         session.connect(relay, datagram: datagram, at: now, into: &out)
     }
 
-    /// Larger, or smaller, datagrams go to the relay from now on.
     public mutating func setDatagram(_ size: Int, of relay: PeerID) {
         session.setDatagram(size, of: relay)
     }
 
-    /// A connection has gone, or (`nil`) could not be opened.
     public mutating func disconnect(
         _ relay: PeerID?, _ loss: RelayLoss, at now: Instant, into out: inout LANOutbox
     ) {
         session.disconnect(relay, loss, at: now, into: &out)
     }
 
-    /// The machine has another address or route: the relay is asked for a sign of life at once, and sought anew.
     public mutating func networkChanged(at now: Instant, into out: inout LANOutbox) {
         session.networkChanged(at: now, into: &out)
     }
 
-    /// Bytes came on the control stream, cut anywhere.
     public mutating func receiveControl(
         _ bytes: ByteBuffer, from relay: PeerID, at now: Instant, into out: inout LANOutbox
     ) {
@@ -78,7 +71,6 @@ public struct LANGatewayEngine {
         }
     }
 
-    /// A datagram came. Its effects refer to its bytes, so they are done while those are there.
     public mutating func receiveDatagram(
         _ datagram: RawSpan, from relay: PeerID, at now: Instant, into out: inout LANOutbox
     ) {
@@ -115,14 +107,12 @@ public struct LANGatewayEngine {
         }
     }
 
-    /// Asks the relay to count anew; the answer is in `status`.
     public mutating func askForStats(into out: inout LANOutbox) {
         session.askForStats(into: &out)
     }
 
     // MARK: The LAN
 
-    /// The card received a frame. Its effects refer to its bytes, so they are done while those are there.
     public mutating func receiveFrame(_ frame: RawSpan, at now: Instant, into out: inout LANOutbox) {
         if let reason = FrameFilter.linkReason(against: frame, maxFrame: session.maxFrame) {
             return session.drop(reason, DroppedFrame(frame), at: now, into: &out)
@@ -183,7 +173,6 @@ public struct LANGatewayEngine {
         return ([session.nextDeadline] + watching).compactMap { $0 }.min()
     }
 
-    /// Does whatever is due.
     public mutating func advance(to now: Instant, into out: inout LANOutbox) {
         session.advance(to: now, into: &out)
         guard session.current != nil else { return }
@@ -198,7 +187,6 @@ public struct LANGatewayEngine {
 
     // MARK: The user
 
-    /// Says goodbye. `finish` is in the outbox.
     public mutating func leave(at now: Instant, into out: inout LANOutbox) {
         session.leave(at: now, into: &out)
     }
