@@ -84,9 +84,15 @@ let package = Package(
         .target(
             name: "QUICTransport", dependencies: ["CNgtcp2", "RelayCore", crypto], swiftSettings: strict + unguarded),
         .target(
+            name: "LANSockets",
+            dependencies: [
+                "CLinuxNet", "LANBridge", "QUICTransport", "RelayCore", nioConcurrency, nioCore, nioPosix,
+            ],
+            swiftSettings: strict + unguarded),
+        .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LDN", "Netplay", "SOE", "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
+                "RelayCore", "JSONRelay", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport", "SOE", "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
                 "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),

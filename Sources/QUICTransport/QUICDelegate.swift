@@ -20,8 +20,8 @@ public protocol QUICDelegate: AnyObject {
     func received(datagram: UnsafeRawBufferPointer, from connection: PeerID)
     /// The largest datagram that fits the path is now so many bytes (path-MTU discovery, or another path).
     func pathChanged(_ connection: PeerID, maxDatagram: Int, remote: Endpoint)
-    /// The connection is over and its name is free. Nothing follows.
-    func closed(_ connection: PeerID, reason: QUICCloseReason)
+    /// The connection is over and its name is free. Nothing follows. `connected` need not have been called before.
+    func closed(_ connection: PeerID, remote: Endpoint, reason: QUICCloseReason)
 }
 
 /// Why a connection is over.

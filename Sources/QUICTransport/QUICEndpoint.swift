@@ -295,7 +295,7 @@ public final class QUICEndpoint {
         connection.localIDs.forEach { byLocalID[$0] = nil }
         called.removeAll { $0 === connection }
         deadlines.cancel(connection.id)
-        delegate?.closed(connection.id, reason: reason)
+        delegate?.closed(connection.id, remote: connection.remote, reason: reason)
     }
 
     private func noticePath(of connection: QUICConnection) {

@@ -169,7 +169,7 @@ final class SocketLoop: QUICDelegate {
 
     func pathChanged(_ connection: PeerID, maxDatagram: Int, remote: Endpoint) {}
 
-    func closed(_ connection: PeerID, reason: QUICCloseReason) {
+    func closed(_ connection: PeerID, remote: Endpoint, reason: QUICCloseReason) {
         closed = reason
         if echoes {
             print("closed:", reason)

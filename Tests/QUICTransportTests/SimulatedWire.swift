@@ -171,7 +171,7 @@ final class Node: QUICDelegate {
         remotes[connection] = remote
     }
 
-    func closed(_ connection: PeerID, reason: QUICCloseReason) { closed[connection] = reason }
+    func closed(_ connection: PeerID, remote: Endpoint, reason: QUICCloseReason) { closed[connection] = reason }
 }
 
 extension QUICConfiguration {

@@ -226,7 +226,7 @@ private final class Tap: QUICDelegate {
     func reset(stream: Int64, code: UInt64, from connection: PeerID) {}
     func received(datagram: UnsafeRawBufferPointer, from connection: PeerID) {}
     func pathChanged(_ connection: PeerID, maxDatagram: Int, remote: Endpoint) {}
-    func closed(_ connection: PeerID, reason: QUICCloseReason) {}
+    func closed(_ connection: PeerID, remote: Endpoint, reason: QUICCloseReason) {}
 }
 
 /// Sends bytes of its own making.
