@@ -117,7 +117,7 @@ struct RelayDesk {
                     let first = halves[peer]?.removeValue(forKey: header.number) ?? []
                     frames[peer, default: []].append(first + payload)
                 }
-            case .deliver: preconditionFailure("a relay has no network interface")
+            case .deliver, .open, .join, .finish: preconditionFailure("a relay is no end of the tunnel")
             case .control(let bytes, let peer):
                 precondition(closed[peer] == nil, "a message to \(peer), which is gone")
                 readers[peer, default: ControlReader()].append(bytes)

@@ -23,7 +23,8 @@ struct WireTests {
     }
 
     @Test(arguments: [
-        "", "10000000003c00", "2000000000000000", "1200000000000000", "1001000000000000", "100000000001000000ff",
+        "", "10000000003c00", "2000000000000000", "1400000000000000", "1200000000000001", "12000000000000000A",
+        "1300000000010000", "1001000000000000", "100000000001000000ff",
         "100000000001000100", "100000010001000000", "1100000000020000aaaa", "110000000002000200", "110000000003000101",
         "1100000000030001aabbcc",
     ])
@@ -93,7 +94,8 @@ struct ControlMessageTests {
         return [
             .hello(hello), .welcome(.init(peer: 3, mtu: 1500, tapMTU: 1380, hasGateway: true, isIsolated: false)),
             .reject(code: "room_full", sentence: "the room is full"), .peerLeft(peer: 3, reason: "left"),
-            .peerJoined(.init(peer: 2, role: .gateway, mac: MACAddress(bits: 2), name: "")), .stats(TunnelStats()),
+            .peerJoined(.init(peer: 2, role: .gateway, mac: MACAddress(bits: 2), name: "")),
+            .stats(TunnelStats(), drops: [.macSpoof: 3, .rateARP: 1]), .getStats,
             .disconnect(code: "kicked", sentence: ""), .unknown("later"),
         ]
     }()

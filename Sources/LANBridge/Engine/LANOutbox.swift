@@ -21,6 +21,13 @@ public struct LANOutbox {
         case control(ByteBuffer, to: PeerID)
         /// Part from a peer once what was sent before has left. No `disconnect` follows.
         case close(PeerID, CloseReason)
+        /// Of an end of the tunnel: open a connection to the relay, beside any that stands or is being opened. `connect`
+        /// or `disconnect` says what came of it, within about two seconds.
+        case open
+        /// Of an end of the tunnel: the relay has let it in. The card may go up, with the welcome's MTU.
+        case join(ControlMessage.Welcome)
+        /// Of an end of the tunnel: it is over for good, and why. Nothing follows.
+        case finish(CloseReason)
         /// Something an operator may want to know; never a frame.
         case emit(any EngineEvent)
     }
@@ -43,6 +50,14 @@ public struct LANOutbox {
         effects.append(.control(message.frame(), to: peer))
     }
 
+    /// Lowers the segments that a frame of the scratch memory announces.
+    mutating func clamp(_ range: Range<Int>, mtu: Int) {
+        scratch.withUnsafeMutableBytes { memory in
+            var frame = UnsafeMutableRawBufferPointer(rebasing: memory[range]).mutableBytes
+            SegmentClamp.clamp(&frame, mtu: mtu)
+        }
+    }
+
     /// Keeps a copy of bytes that will not be there any more.
     mutating func copy(_ bytes: RawSpan) -> Range<Int> {
         let start = scratch.count
@@ -50,9 +65,9 @@ public struct LANOutbox {
         return start..<scratch.count
     }
 
-    /// Sends a frame in one datagram, or in two if it must be; `false` if two do not hold it.
+    /// Sends a frame in one datagram, or in two if it must be and the other end takes two; `false` if they do not hold it.
     mutating func send(
-        _ frame: FrameBytes, to peer: PeerID, datagram budget: Int, number: () -> UInt16
+        _ frame: FrameBytes, to peer: PeerID, datagram budget: Int, splits: Bool = true, number: () -> UInt16
     ) -> Bool {
         let range = frame.range
         let isUrgent = range.count <= Self.urgentLength
@@ -60,7 +75,7 @@ public struct LANOutbox {
             effects.append(.datagram(OverlayHeader(whole: range.count), frame, to: peer, isUrgent: isUrgent))
             return true
         }
-        guard let cut = FrameBudget.cut(frame: range.count, datagram: budget) else { return false }
+        guard splits, let cut = FrameBudget.cut(frame: range.count, datagram: budget) else { return false }
         let number = number()
         for part in [0..<cut, cut..<range.count] {
             let header = OverlayHeader(part: number, of: range.count, at: part.lowerBound)
@@ -74,6 +89,15 @@ public struct LANOutbox {
 }
 
 extension FrameBytes {
+    /// Reads the bytes where they are.
+    @inline(__always)
+    func read<Result>(_ input: RawSpan, _ out: borrowing LANOutbox, _ body: (RawSpan) -> Result) -> Result {
+        switch self {
+        case .input(let range): body(input.extracting(range))
+        case .scratch(let range): body(out.scratch.span.bytes.extracting(range))
+        }
+    }
+
     var range: Range<Int> {
         switch self {
         case .input(let range), .scratch(let range): range

@@ -15,6 +15,16 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
     case serverFull = "server_full"
     case draining
 
+    /// After how long an endpoint asks again; `nil` if asking again is of no use.
+    var patience: Duration? {
+        switch self {
+        case .badVersion, .badRoom, .badMAC, .unknownRoom, .wrongPassword: nil
+        case .gatewayPresent, .duplicateMAC, .draining: .seconds(2)
+        case .badBudget, .roomFull, .serverFull: .seconds(10)
+        case .tooManyFailures: .seconds(60)
+        }
+    }
+
     /// What the endpoint is told.
     public var sentence: String {
         switch self {
@@ -41,13 +51,20 @@ extension CloseReason {
     static let noHello = CloseReason("no_hello", "the peer did not say hello in time")
     static let notForRelays = CloseReason("not_for_relays", "the peer said what only a relay says")
     static let tooMalformed = CloseReason("malformed", "1,000 malformed datagrams came within 10 seconds")
+    static let replaced = CloseReason("replaced", "the same endpoint came back on another connection")
     static let left = CloseReason("left", "the peer said goodbye")
+    static let superfluous = CloseReason("superfluous", "another connection is used")
+    static let notForEndpoints = CloseReason("not_for_endpoints", "the relay said what only an endpoint says")
+    static let badRoomMTU = CloseReason("bad_room_mtu", "the relay named an MTU that no room has")
+    static let noWelcome = CloseReason("no_welcome", "the relay did not answer the hello in time")
 }
 
 /// What the relay tells the operator of.
 public enum LANRelayEvent: EngineEvent {
     case joined(PeerID, room: String, role: FrameSender, mac: MACAddress)
     case left(PeerID, room: String)
+    /// An endpoint took its own place back.
+    case returned(PeerID, before: PeerID, room: String)
     case refused(PeerID, HelloRefusal)
     /// The first frame within a second that was dropped for this reason.
     case dropped(PeerID, DropReason, from: MACAddress, etherType: UInt16, length: Int)
@@ -56,6 +73,7 @@ public enum LANRelayEvent: EngineEvent {
         switch self {
         case .joined: "joined"
         case .left: "left"
+        case .returned: "returned"
         case .refused: "refused"
         case .dropped: "frame_dropped"
         }
@@ -63,7 +81,8 @@ public enum LANRelayEvent: EngineEvent {
 
     public var peer: PeerID? {
         switch self {
-        case .joined(let peer, _, _, _), .left(let peer, _), .refused(let peer, _), .dropped(let peer, _, _, _, _):
+        case .joined(let peer, _, _, _), .left(let peer, _), .returned(let peer, _, _), .refused(let peer, _),
+            .dropped(let peer, _, _, _, _):
             peer
         }
     }
@@ -72,6 +91,7 @@ public enum LANRelayEvent: EngineEvent {
         switch self {
         case .joined(_, let room, let role, let mac): "the \(role.rawValue) \(mac) joined room \(room)"
         case .left(_, let room): "left room \(room)"
+        case .returned(_, let before, let room): "came back to room \(room) on another connection, \(before) before"
         case .refused(_, let refusal): "not let in: \(refusal.sentence)"
         case .dropped(_, let reason, let mac, let type, let length):
             "a frame of \(length) bytes from \(mac), type \(String(type, radix: 16)), was dropped: \(reason.sentence)"

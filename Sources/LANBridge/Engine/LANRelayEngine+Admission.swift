@@ -63,21 +63,68 @@ extension LANRelayEngine {
     private mutating func seat(
         _ hello: ControlMessage.Hello, _ peer: PeerID, at now: Instant, into out: inout LANOutbox
     ) throws(HelloRefusal) {
+        if let old = ownPlace(hello) { return replace(old, hello, peer, at: now, into: &out) }
         guard let room = rooms[hello.room] else { return }
         let standing = try place(hello, peer, room, at: now)
         let number = room.nextNumber
         rooms.update(hello.room) { $0.nextNumber = number == Self.maxNumber ? 1 : number + 1 }
+        settle(hello, peer, standing, number)
+        out.append(.emit(LANRelayEvent.joined(peer, room: hello.room, role: hello.role, mac: hello.mac)))
+        welcome(peer, hello, besides: room.peers, isIsolated: room.isIsolated, isBack: false, into: &out)
+    }
+
+    private mutating func settle(
+        _ hello: ControlMessage.Hello, _ peer: PeerID, _ standing: RelayMember.Standing, _ number: Int
+    ) {
         cancelHello(peer)
         members.update(peer) { member in
             member.standing = standing
             member.room = hello.room
             member.number = number
             member.mac = hello.mac
+            member.key = hello.key
             member.name = Self.shown(hello.name)
             member.datagram = min(member.datagram, hello.datagram)
+            member.budget = hello.datagram
             member.splits = hello.splits
         }
-        welcome(peer, hello, besides: room, at: now, into: &out)
+    }
+
+    /// Who has the place that an endpoint proves is its own: its connection is dead, or will be.
+    private func ownPlace(_ hello: ControlMessage.Hello) -> PeerID? {
+        guard !hello.key.isEmpty, let room = rooms[hello.room] else { return nil }
+        let holder =
+            switch hello.role {
+            case .gateway: room.gateway
+            case .client: room.filter.port(of: hello.mac).flatMap { room.clients[$0.index] }
+            }
+        guard let holder, let member = members[holder], member.mac == hello.mac,
+            Secret.matches(member.key, hello.key)
+        else { return nil }
+        return holder
+    }
+
+    /// Gives a peer's place to its next connection: its port, its number, and what was learnt of it. The room hears
+    /// nothing of it.
+    private mutating func replace(
+        _ old: PeerID, _ hello: ControlMessage.Hello, _ peer: PeerID, at now: Instant, into out: inout LANOutbox
+    ) {
+        guard let member = members[old], let room = rooms[hello.room] else { return }
+        out.send(.disconnect(code: "replaced", sentence: CloseReason.replaced.sentence), to: old)
+        out.append(.close(old, .replaced))
+        members.remove(old)
+        rooms.update(hello.room) { room in
+            switch member.standing {
+            case .client(let port): room.clients[port.index] = peer
+            case .gateway: room.gateway = peer
+            case .connected: break
+            }
+        }
+        settle(hello, peer, member.standing, member.number)
+        members.update(peer) { $0.carryOn(member) }
+        out.append(.emit(LANRelayEvent.returned(peer, before: old, room: hello.room)))
+        let others = room.peers.filter { $0 != old }
+        welcome(peer, hello, besides: others, isIsolated: room.isIsolated, isBack: true, into: &out)
     }
 
     /// Gives it a port of the room.
@@ -105,24 +152,22 @@ extension LANRelayEngine {
 
     /// Tells the endpoint who is there, and those of it. `room` is as it was before.
     private mutating func welcome(
-        _ peer: PeerID, _ hello: ControlMessage.Hello, besides room: RelayRoom, at now: Instant,
+        _ peer: PeerID, _ hello: ControlMessage.Hello, besides others: [PeerID], isIsolated: Bool, isBack: Bool,
         into out: inout LANOutbox
     ) {
         guard let member = members[peer] else { return }
-        let others = room.peers
         let least = others.compactMap { members[$0]?.datagram }.reduce(member.datagram, min)
         let unsplit = min(FrameBudget.fullMTU, max(FrameBudget.leastMTU, FrameBudget.mtu(datagram: least)))
-        let hasGateway = hello.role == .gateway || room.gateway != nil
-        out.append(.emit(LANRelayEvent.joined(peer, room: hello.room, role: hello.role, mac: hello.mac)))
+        let hasGateway = hello.role == .gateway || others.contains { members[$0]?.standing == .gateway }
         out.send(
             .welcome(
                 .init(
                     peer: member.number, mtu: FrameBudget.fullMTU, tapMTU: unsplit, hasGateway: hasGateway,
-                    isIsolated: room.isIsolated)), to: peer)
+                    isIsolated: isIsolated)), to: peer)
         for other in others {
             guard let known = members[other] else { continue }
             out.send(.peerJoined(known.notice), to: peer)
-            out.send(.peerJoined(member.notice), to: other)
+            if !isBack { out.send(.peerJoined(member.notice), to: other) }
         }
     }
 

@@ -1,20 +1,6 @@
 public import RelayCore
 
 extension LANRelayEngine {
-    /// What the operator is told of a dropped frame.
-    private struct DroppedFrame {
-        var mac = MACAddress.zero
-        var etherType: UInt16 = 0
-        var length: Int
-
-        init(_ frame: RawSpan) {
-            length = frame.byteCount
-            guard length >= LinkRules.headerLength else { return }
-            mac = frame.mac(at: 6)
-            etherType = frame.uint16(at: 12)
-        }
-    }
-
     /// A datagram came. Its effects refer to its bytes, so they are done while those are there.
     public mutating func receiveDatagram(
         _ datagram: RawSpan, from peer: PeerID, at now: Instant, into out: inout LANOutbox
@@ -28,7 +14,8 @@ extension LANRelayEngine {
             $0.stats.framesReceived &+= header.offset == 0 ? 1 : 0
             $0.stats.bytesReceived &+= datagram.byteCount
         }
-        if header.isWhole {
+        switch header.kind {
+        case .whole:
             let range = OverlayHeader.length..<datagram.byteCount
             let frame = datagram.extracting(range)
             let verdict = judge(frame, from: peer, standing, at: now)
@@ -36,8 +23,15 @@ extension LANRelayEngine {
                 return drop(reason, DroppedFrame(frame), from: peer, at: now, into: &out)
             }
             forward(.input(range), verdict, from: peer, into: &out)
-        } else {
+        case .part:
+            if header.frameLength > FrameReassembler.maxFrame {
+                return drop(.oversize, DroppedFrame(datagram), from: peer, at: now, into: &out)
+            }
             receivePart(header, datagram, from: peer, standing, at: now, into: &out)
+        case .ping:
+            guard members.update(peer, { $0.mayPing(at: now) }) ?? false else { return }
+            out.append(.datagram(OverlayHeader(pong: header.number), .input(0..<0), to: peer, isUrgent: true))
+        case .pong: break
         }
     }
 
@@ -107,7 +101,11 @@ extension LANRelayEngine {
     ) -> UInt64 {
         guard let target else { return 1 }
         let sent = members.update(target) { member -> Bool in
-            guard out.send(bytes, to: target, datagram: member.datagram, number: { room.nextFrameNumber() }) else {
+            guard
+                out.send(
+                    bytes, to: target, datagram: member.datagram, splits: member.splits,
+                    number: { room.nextFrameNumber() })
+            else {
                 return false
             }
             member.stats.framesSent &+= 1

@@ -35,7 +35,7 @@ public struct LANRelayEngine {
 
     /// Larger, or smaller, datagrams go to a peer from now on.
     public mutating func setDatagram(_ size: Int, of peer: PeerID) {
-        members.update(peer) { $0.datagram = size }
+        members.update(peer) { $0.datagram = min(size, $0.budget) }
     }
 
     /// The connection has gone.
@@ -76,8 +76,13 @@ public struct LANRelayEngine {
         case .disconnect:
             out.append(.close(peer, .left))
             forget(peer, because: "left", at: now, into: &out)
-        case .unknown, .stats: break
-        case .welcome, .reject, .peerJoined, .peerLeft:
+        case .getStats:
+            guard member.standing != .connected,
+                members.update(peer, { $0.mayAsk(at: now) }) ?? false
+            else { return }
+            sendStats(to: peer, member, into: &out)
+        case .unknown: break
+        case .welcome, .reject, .stats, .peerJoined, .peerLeft:
             part(from: peer, .notForRelays, code: "not_for_relays", at: now, into: &out)
         }
     }
@@ -93,9 +98,13 @@ public struct LANRelayEngine {
         }
         guard let due = nextStats, due <= now else { return }
         for (peer, member) in members.all where member.standing != .connected {
-            out.send(.stats(member.stats), to: peer)
+            sendStats(to: peer, member, into: &out)
         }
         nextStats = members.count == 0 ? nil : now + configuration.statsInterval
+    }
+
+    private func sendStats(to peer: PeerID, _ member: RelayMember, into out: inout LANOutbox) {
+        out.send(.stats(member.stats, drops: member.dropCounts.mapValues { Int(clamping: $0) }), to: peer)
     }
 
     // MARK: The operator
@@ -136,9 +145,7 @@ public struct LANRelayEngine {
 
     /// How often frames of a peer were dropped, by reason.
     public func drops(of peer: PeerID) -> [DropReason: UInt64] {
-        guard let member = members[peer] else { return [:] }
-        let counted = DropReason.allCases.filter { member.drops[Int($0.rawValue)] > 0 }
-        return Dictionary(uniqueKeysWithValues: counted.map { ($0, member.drops[Int($0.rawValue)]) })
+        members[peer]?.dropCounts ?? [:]
     }
 
     // MARK: Parting

@@ -117,6 +117,8 @@ extension DropReason {
         case .rateMulticast: "too many multicasts"
         case .rateUnknownUnicast: "too many frames for addresses nobody has heard of"
         case .rateBytes: "too many bytes"
+        case .noRelay: "there is no connection to the relay now"
+        case .loop: "a second bridge joins the LAN and the room, so the gateway forwards nothing"
         }
     }
 }

@@ -38,6 +38,10 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
     case rateMulticast
     case rateUnknownUnicast
     case rateBytes
+    /// At an end of the tunnel: it has no relay now.
+    case noRelay
+    /// At a gateway: a second bridge makes a loop, so nothing is forwarded.
+    case loop
 
     /// The word for it, as counted, logged and shown.
     public var word: String {
@@ -79,6 +83,8 @@ public enum DropReason: UInt8, CaseIterable, Sendable {
         case .rateMulticast: "rate-multicast"
         case .rateUnknownUnicast: "rate-unknown-unicast"
         case .rateBytes: "rate-bytes"
+        case .noRelay: "no-relay"
+        case .loop: "loop"
         }
     }
 

@@ -28,6 +28,14 @@ struct RecentTable<Key: Hashable & Sendable>: Sendable {
         seen[key] = now
     }
 
+    /// Takes a key in; whether it was not there.
+    mutating func isNew(_ key: Key, at now: Instant) -> Bool {
+        guard !contains(key, at: now) else { return false }
+        seen.removeValue(forKey: key)
+        touch(key, at: now)
+        return true
+    }
+
     /// Keeps a key whatever the time is.
     mutating func pin(_ key: Key) {
         seen[key] = Instant(nanoseconds: .max)

@@ -32,8 +32,10 @@ public enum ControlMessage: Equatable, Sendable {
     case reject(code: String, sentence: String)
     case peerJoined(PeerNotice)
     case peerLeft(peer: Int, reason: String)
-    /// What the relay has counted for this endpoint.
-    case stats(TunnelStats)
+    /// What the relay has counted for this endpoint, and which of its frames it dropped.
+    case stats(TunnelStats, drops: [DropReason: Int])
+    /// The endpoint wants `stats` now.
+    case getStats
     /// The sender ends the connection.
     case disconnect(code: String, sentence: String)
     /// A type that this version does not know; it is passed over.
@@ -52,6 +54,8 @@ public enum ControlMessage: Equatable, Sendable {
         public var password: String?
         /// What others may call it; empty if nothing.
         public var name: String = ""
+        /// A secret of this endpoint alone, by which it takes its own place back; empty if it has none.
+        public var key: String = ""
 
         public init(role: FrameSender, room: String, mac: MACAddress, datagram: Int) {
             self.role = role
@@ -129,6 +133,7 @@ extension ControlMessage {
                 "splits": .flag(hello.splits), "name": .text(hello.name),
             ]
             members["password"] = hello.password.map { .text($0) }
+            if !hello.key.isEmpty { members["key"] = .text(hello.key) }
             return members
         case .welcome(let welcome):
             return [
@@ -145,12 +150,15 @@ extension ControlMessage {
             ]
         case .peerLeft(let peer, let reason):
             return ["type": .text("peer_left"), "peer": .number(peer), "reason": .text(reason)]
-        case .stats(let stats):
-            return [
+        case .stats(let stats, let drops):
+            var members: [String: ControlJSON.Value] = [
                 "type": .text("stats"), "frames_received": .number(stats.framesReceived),
                 "frames_sent": .number(stats.framesSent), "bytes_received": .number(stats.bytesReceived),
                 "bytes_sent": .number(stats.bytesSent), "dropped": .number(stats.dropped),
             ]
+            for (reason, count) in drops { members["drop " + reason.word] = .number(count) }
+            return members
+        case .getStats: return ["type": .text("get_stats")]
         case .disconnect(let code, let sentence):
             return ["type": .text("disconnect"), "code": .text(code), "sentence": .text(sentence)]
         case .unknown(let type): return ["type": .text(type)]
@@ -166,7 +174,8 @@ extension ControlMessage {
         case "reject": self = .reject(code: try json.needText("code"), sentence: json.text("sentence") ?? "")
         case "peer_joined": self = .peerJoined(try PeerNotice(json))
         case "peer_left": self = .peerLeft(peer: try json.needNumber("peer"), reason: json.text("reason") ?? "")
-        case "stats": self = .stats(TunnelStats(json))
+        case "stats": self = .stats(TunnelStats(json), drops: DropReason.counts(in: json))
+        case "get_stats": self = .getStats
         case "disconnect": self = .disconnect(code: try json.needText("code"), sentence: json.text("sentence") ?? "")
         default: self = .unknown(type)
         }
@@ -184,6 +193,8 @@ extension ControlMessage.Hello {
         splits = json.flag("splits") ?? false
         password = json.text("password")
         name = json.text("name") ?? ""
+        key = json.text("key") ?? ""
+        guard key.utf8.count <= 128, password?.utf8.count ?? 0 <= 256 else { throw .badMember }
     }
 }
 
@@ -213,6 +224,16 @@ extension TunnelStats {
         bytesReceived = json.number("bytes_received") ?? 0
         bytesSent = json.number("bytes_sent") ?? 0
         dropped = json.number("dropped") ?? 0
+    }
+}
+
+extension DropReason {
+    fileprivate static func counts(in json: ControlJSON) -> [DropReason: Int] {
+        var counts: [DropReason: Int] = [:]
+        for reason in allCases {
+            if let count = json.number("drop " + reason.word), count > 0 { counts[reason] = count }
+        }
+        return counts
     }
 }
 

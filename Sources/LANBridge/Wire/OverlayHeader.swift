@@ -5,31 +5,55 @@
 /// ```
 ///
 /// A frame too long for one datagram goes in two, which bear the same number; the offset of the second is the length of
-/// the first. A whole frame has number and offset 0.
+/// the first. A whole frame has number and offset 0. A ping is a header alone; who gets one sends it back as a pong with the
+/// same number.
 public struct OverlayHeader: Hashable, Sendable {
     public static let length = 8
     public static let version: UInt8 = 1
 
-    /// Whether the datagram holds all of the frame.
-    public var isWhole: Bool
-    /// Which frame a part is of.
+    /// What the datagram holds.
+    public enum Kind: UInt8, Sendable {
+        /// All of a frame.
+        case whole
+        /// The first or the second part of one.
+        case part
+        /// Nothing: a question for a sign of life.
+        case ping
+        /// Nothing: the answer.
+        case pong
+    }
+
+    public var kind: Kind
+    /// Which frame a part is of, or which ping is meant.
     public var number: UInt16
     public var frameLength: Int
     /// Where in the frame the part begins.
     public var offset: Int
 
+    public var isWhole: Bool { kind == .whole }
+
     /// The header of a frame that is not split.
     public init(whole frameLength: Int) {
-        self.init(isWhole: true, number: 0, frameLength: frameLength, offset: 0)
+        self.init(kind: .whole, number: 0, frameLength: frameLength, offset: 0)
     }
 
     /// The header of one of the two parts of a frame.
     public init(part number: UInt16, of frameLength: Int, at offset: Int) {
-        self.init(isWhole: false, number: number, frameLength: frameLength, offset: offset)
+        self.init(kind: .part, number: number, frameLength: frameLength, offset: offset)
     }
 
-    private init(isWhole: Bool, number: UInt16, frameLength: Int, offset: Int) {
-        self.isWhole = isWhole
+    /// A question for a sign of life.
+    public init(ping number: UInt16) {
+        self.init(kind: .ping, number: number, frameLength: 0, offset: 0)
+    }
+
+    /// The answer to one.
+    public init(pong number: UInt16) {
+        self.init(kind: .pong, number: number, frameLength: 0, offset: 0)
+    }
+
+    private init(kind: Kind, number: UInt16, frameLength: Int, offset: Int) {
+        self.kind = kind
         self.number = number
         self.frameLength = frameLength
         self.offset = offset
@@ -39,19 +63,23 @@ public struct OverlayHeader: Hashable, Sendable {
     public init?(_ datagram: RawSpan) {
         guard datagram.byteCount >= Self.length, datagram.octet(at: 1) == 0 else { return nil }
         let first = datagram.octet(at: 0)
-        guard first >> 4 == Self.version, first & 15 <= 1 else { return nil }
+        guard first >> 4 == Self.version, let kind = Kind(rawValue: first & 15) else { return nil }
         self.init(
-            isWhole: first & 15 == 0, number: datagram.uint16(at: 2), frameLength: Int(datagram.uint16(at: 4)),
+            kind: kind, number: datagram.uint16(at: 2), frameLength: Int(datagram.uint16(at: 4)),
             offset: Int(datagram.uint16(at: 6)))
         let end = offset + datagram.byteCount - Self.length
-        guard isWhole ? number == 0 && offset == 0 && end == frameLength : end <= frameLength else { return nil }
+        switch kind {
+        case .whole: guard number == 0, offset == 0, end == frameLength else { return nil }
         // A part is neither empty nor all.
-        if !isWhole, offset == end || (offset == 0) == (end == frameLength) { return nil }
+        case .part:
+            guard end <= frameLength, offset != end, (offset == 0) != (end == frameLength) else { return nil }
+        case .ping, .pong: guard frameLength == 0, end == 0 else { return nil }
+        }
     }
 
     /// Its bytes as one number, the first byte highest.
     public var bits: UInt64 {
-        let first = UInt64(Self.version << 4 | (isWhole ? 0 : 1))
+        let first = UInt64(Self.version << 4 | kind.rawValue)
         return first << 56 | UInt64(number) << 32 | UInt64(UInt16(truncatingIfNeeded: frameLength)) << 16
             | UInt64(UInt16(truncatingIfNeeded: offset))
     }

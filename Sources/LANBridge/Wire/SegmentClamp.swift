@@ -1,17 +1,19 @@
 /// Lowers what the two ends of a TCP connection tell each other they can take (RFC 9293, section 3.7.1), so that their
 /// segments need not be split.
 public enum SegmentClamp {
+    /// Whether `clamp` would change a frame.
+    @inline(__always)
+    public static func isNeeded(_ frame: RawSpan, mtu: Int) -> Bool {
+        excess(of: frame, mtu: mtu) != nil
+    }
+
     /// Changes the MSS option of a SYN in place, and its checksum with it; every other frame stays as it is.
     /// - Parameter mtu: the largest IP packet that goes in one datagram.
     /// - Returns: whether something was changed.
     @discardableResult
     public static func clamp(_ frame: inout MutableRawSpan, mtu: Int) -> Bool {
-        guard let (start, end, overhead) = tcp(in: frame.bytes), mtu > overhead,
-            let option = segmentOption(in: frame.bytes, start, end)
-        else { return false }
-        let limit = UInt16(clamping: mtu - overhead)
+        guard let (start, option, limit) = excess(of: frame.bytes, mtu: mtu) else { return false }
         let old = frame.bytes.uint16(at: option)
-        guard old > limit else { return false }
         let checksum = frame.bytes.uint16(at: start + 16)
         write(limit, at: option, to: &frame)
         // An option may begin at an odd place; then its bytes count with the other weight.
@@ -19,6 +21,15 @@ public enum SegmentClamp {
         let sum = adjusted(checksum, from: isOdd ? old.byteSwapped : old, to: isOdd ? limit.byteSwapped : limit)
         write(sum, at: start + 16, to: &frame)
         return true
+    }
+
+    /// Where the TCP header begins, where its MSS option's value is, and what it should not exceed; `nil` if it does not.
+    private static func excess(of frame: RawSpan, mtu: Int) -> (start: Int, option: Int, limit: UInt16)? {
+        guard let (start, end, overhead) = tcp(in: frame), mtu > overhead,
+            let option = segmentOption(in: frame, start, end)
+        else { return nil }
+        let limit = UInt16(clamping: mtu - overhead)
+        return frame.uint16(at: option) > limit ? (start, option, limit) : nil
     }
 
     /// Where the TCP header of a SYN begins, where it ends, and how many bytes IP and TCP take of a packet.
