@@ -59,6 +59,7 @@ let package = Package(
         .systemLibrary(
             name: "CNgtcp2",
             providers: [.apt(["libgnutls28-dev", "libngtcp2-crypto-gnutls-dev", "libngtcp2-dev"])]),
+        .systemLibrary(name: "CQREncode", providers: [.apt(["libqrencode-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Netplay", dependencies: ["RelayCore", "CZlib", crypto, nioCore], swiftSettings: strict),
         .target(name: "LANBridge", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
@@ -107,8 +108,8 @@ let package = Package(
         .executableTarget(
             name: "baton",
             dependencies: [
-                "BatonServer", "Captures", "LANBridge", "LDN", "Netplay", "RelayCore", "SOE", "SOETools", logging,
-                nioCore,
+                "BatonServer", "CQREncode", "Captures", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport",
+                "RelayCore", "SOE", "SOETools", logging, nioCore,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

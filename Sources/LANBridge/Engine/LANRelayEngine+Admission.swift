@@ -171,7 +171,8 @@ extension LANRelayEngine {
         }
     }
 
-    static func isRoomName(_ name: String) -> Bool {
+    /// Whether a room can have this name.
+    public static func isRoomName(_ name: String) -> Bool {
         (1...maxName).contains(name.utf8.count)
             && name.utf8.allSatisfy { octet in
                 switch octet {

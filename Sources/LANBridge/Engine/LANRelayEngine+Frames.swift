@@ -118,6 +118,7 @@ extension LANRelayEngine {
     private mutating func drop(
         _ reason: DropReason, _ frame: DroppedFrame, from peer: PeerID, at now: Instant, into out: inout LANOutbox
     ) {
+        dropped[Int(reason.rawValue)] &+= 1
         let isTold = members.update(peer) { $0.countDrop(reason, at: now) } ?? false
         if isTold {
             out.append(

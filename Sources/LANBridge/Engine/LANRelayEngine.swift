@@ -13,10 +13,16 @@ public struct LANRelayEngine {
     var isDraining = false
     /// Frames that were for the LAN while the room had no gateway, or that no two datagrams hold.
     public internal(set) var undeliverable: UInt64 = 0
+    var dropped = [UInt64](repeating: 0, count: DropReason.allCases.count)
 
     public init(configuration: LANBridgeConfiguration) {
         self.configuration = configuration
         rooms = RoomTable(capacity: configuration.maxRooms)
+    }
+
+    /// How many frames were dropped, by the word of the reason, those of endpoints that have gone included.
+    public var droppedFrames: [(reason: String, count: UInt64)] {
+        DropReason.allCases.map { ($0.word, dropped[Int($0.rawValue)]) }.filter { $0.1 > 0 }
     }
 
     public var memberCount: Int { members.count }
@@ -111,6 +117,11 @@ public struct LANRelayEngine {
 
     public mutating func drain() {
         isDraining = true
+    }
+
+    /// Takes other settings for the rooms that open and the endpoints that join from now on.
+    public mutating func reconfigure(_ configuration: LANBridgeConfiguration) {
+        self.configuration = configuration
     }
 
     /// Parts from everybody.

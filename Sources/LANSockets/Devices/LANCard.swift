@@ -80,7 +80,10 @@ package final class LANCard {
 
     /// Sends a frame with the next `flush`.
     func write(_ frame: UnsafeRawBufferPointer) {
-        guard frame.count <= Self.slotBytes else { return statistics.unsent &+= 1 }
+        guard frame.count <= Self.slotBytes else {
+            statistics.unsent &+= 1
+            return
+        }
         if waiting == Self.slots { flush() }
         let start = waiting * Self.slotBytes
         UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + frame.count]).copyMemory(from: frame)

@@ -53,7 +53,8 @@ package struct Route: Sendable, Hashable, Codable, CustomStringConvertible {
 
     init(_ raw: clinuxnet_route) {
         self.init(
-            to: raw.prefix == 0 ? (raw.is_ipv6 != 0 ? .anyIPv6 : IPAddress(ipv4: 0)) : IPAddress(octets: raw.destination),
+            to: raw.prefix == 0
+                ? (raw.is_ipv6 != 0 ? .anyIPv6 : IPAddress(ipv4: 0)) : IPAddress(octets: raw.destination),
             prefix: Int(raw.prefix), interface: raw.interface)
         metric = raw.metric
         if raw.has_gateway != 0 { gateway = IPAddress(octets: raw.gateway) }
