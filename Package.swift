@@ -93,7 +93,8 @@ let package = Package(
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport", "SOE", "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
+                "RelayCore", "JSONRelay", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport", "SOE",
+                "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
                 "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),

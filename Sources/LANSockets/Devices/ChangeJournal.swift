@@ -82,6 +82,9 @@ package final class ChangeJournal {
         return undone
     }
 
+    /// The network namespace of this process; 0 if the system does not say.
+    package static var ownNamespace: UInt64 { namespace(of: "self") ?? 0 }
+
     private static func namespace(of process: String) -> UInt64? {
         var status = stat()
         return stat("/proc/\(process)/ns/net", &status) == 0 ? UInt64(status.st_ino) : nil

@@ -8,6 +8,8 @@ package final class RouteKeeper {
     private let relays: [IPAddress]
     private let journal: ChangeJournal
     private let tap: () -> Int32?
+    private let metric: UInt32
+    private var isCardUp = false
     package private(set) var pinned: [IPAddress: Route] = [:]
     /// Why a relay's address has no route of its own.
     package private(set) var failures: [IPAddress: NetworkFailure] = [:]
@@ -16,9 +18,12 @@ package final class RouteKeeper {
     /// Of the removals that will be told of, how many are its own.
     private var ownRemovals = 0
 
-    /// - Parameter tap: the number of the virtual card's interface.
-    package init(to relays: [IPAddress], journal: ChangeJournal, tap: @escaping () -> Int32?) {
+    /// - Parameters:
+    ///   - metric: of the routes by which broadcasts and multicasts that name no card leave by the virtual one.
+    ///   - tap: the number of the virtual card's interface.
+    package init(to relays: [IPAddress], metric: UInt32, journal: ChangeJournal, tap: @escaping () -> Int32?) {
         self.relays = relays
+        self.metric = metric
         self.journal = journal
         self.tap = tap
     }
@@ -55,8 +60,26 @@ package final class RouteKeeper {
         if (try? route.remove()) != nil { suppressed += 1 }
     }
 
+    /// The virtual card is up: from now on broadcasts go there.
+    package func cardIsUp() {
+        isCardUp = true
+        leadBroadcasts()
+    }
+
+    /// Linux sends what games broadcast to 255.255.255.255, and multicasts, by the default route if they name no card:
+    /// these routes have it go to the party. The kernel takes them away with the card, and with its last address.
+    func leadBroadcasts() {
+        guard isCardUp, let card = tap() else { return }
+        for (address, prefix) in [(IPAddress(ipv4: 0xFFFF_FFFF), 32), (IPAddress(ipv4: 0xE000_0000), 4)] {
+            var route = Route(to: address, prefix: prefix, interface: card)
+            route.metric = metric
+            _ = try? route.add()
+        }
+    }
+
     /// Pins anew if somebody has changed the way since.
     package func check() {
+        leadBroadcasts()
         let isKept = pinned.allSatisfy { relay, route in (try? Route.best(to: relay))?.interface == route.interface }
         if !isKept || !failures.isEmpty { renew() }
     }

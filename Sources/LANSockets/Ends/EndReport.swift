@@ -13,8 +13,36 @@ package struct EndReport: Codable, Sendable {
         package var name: String
     }
 
+    /// Why it is not in its room.
+    package struct Trouble: Codable, Sendable, Equatable {
+        package var code: String
+        package var sentence: String
+
+        package init(code: String, sentence: String) {
+            self.code = code
+            self.sentence = sentence
+        }
+
+        /// What an event says about that; `nil` if nothing.
+        package init?(_ event: LANEndpointEvent) {
+            switch event {
+            case .refused(let code, let sentence, _): (self.code, self.sentence) = (code, sentence)
+            case .lost(.unreachable(let words)):
+                (code, sentence) = ("unreachable", RelayLoss.unreachable(words).sentence)
+            case .lost(.untrusted(let words)): (code, sentence) = ("untrusted", RelayLoss.untrusted(words).sentence)
+            case .lost(.forgotten): (code, sentence) = ("forgotten", RelayLoss.forgotten.sentence)
+            default: return nil
+            }
+        }
+    }
+
     package var role: String
     package var card: String
+    package var mac = ""
+    /// The network namespace it runs in.
+    package var namespace: UInt64
+    package var relayAddresses: [String]
+    package var trouble: Trouble?
     package var room: String
     package var process: Int32
     package var phase: String
@@ -38,7 +66,8 @@ package struct EndReport: Codable, Sendable {
     package var lateDatagrams = 0
 
     enum CodingKeys: String, CodingKey {
-        case role, card, room, process, phase, relay, mtu, peers, drops, reconnects
+        case role, card, mac, namespace, trouble, room, process, phase, relay, mtu, peers, drops, reconnects
+        case relayAddresses = "relay_addresses"
         case hasGateway = "has_gateway"
         case roundTripSeconds = "round_trip_seconds"
         case framesReceived = "frames_received"
@@ -51,7 +80,13 @@ package struct EndReport: Codable, Sendable {
         case lateDatagrams = "late_datagrams"
     }
 
-    package init(_ driver: EndDriver, role: FrameSender, card: String, room: String) {
+    package init(
+        _ driver: EndDriver, role: FrameSender, card: String, mac: MACAddress, room: String, trouble: Trouble?
+    ) {
+        self.mac = mac.description
+        namespace = ChangeJournal.ownNamespace
+        relayAddresses = driver.relayAddresses.map(\.description)
+        self.trouble = trouble
         self.role = role.rawValue
         self.card = card
         self.room = room

@@ -26,7 +26,7 @@ package struct LANEnd {
         let journal = ChangeJournal()
         let tap = try TAP(named: name, mac: endpoint.mac)
         let link = tap.link
-        let routes = RouteKeeper(to: relay.addresses.map(\.address), journal: journal) { link.index }
+        let routes = RouteKeeper(to: relay.addresses.map(\.address), metric: metric, journal: journal) { link.index }
         defer { routes.restore() }
         // Before the card goes up, whatever routes it brings.
         routes.renew()
@@ -38,7 +38,7 @@ package struct LANEnd {
             if !link.isUp {
                 Self.refuseDefaultRoutes(on: link)
                 try link.set(isUp: true)
-                Self.routeBroadcasts(to: link, metric: metric)
+                routes.cardIsUp()
             }
             try joined(welcome)
         }
@@ -72,16 +72,5 @@ package struct LANEnd {
     /// The kernel itself takes default routes from IPv6 routers' advertisements.
     private static func refuseDefaultRoutes(on link: Link) {
         Kernel.set("net/ipv6/conf/\(link.name)/accept_ra_defrtr", "0")
-    }
-
-    /// Linux sends what games broadcast to 255.255.255.255, and multicasts, by the default route if they name no card:
-    /// these routes have it go to the party. They vanish with the card.
-    private static func routeBroadcasts(to link: Link, metric: UInt32) {
-        guard let index = link.index else { return }
-        for (address, prefix) in [(IPAddress(ipv4: 0xFFFF_FFFF), 32), (IPAddress(ipv4: 0xE000_0000), 4)] {
-            var route = Route(to: address, prefix: prefix, interface: index)
-            route.metric = metric
-            _ = try? route.add()
-        }
     }
 }

@@ -12,6 +12,7 @@ package final class EndDriver: QUICDelegate {
     package enum Card {
         case tap(TAP)
         case lan(LANCard)
+        case trial(TrialRun)
     }
 
     /// Who watches. Called on the thread that runs it.
@@ -31,6 +32,7 @@ package final class EndDriver: QUICDelegate {
     private var engine: TunnelEnd
     private let tap: TAP?
     private let lan: LANCard?
+    private let trial: TrialRun?
     private let observer: Observer
     private let routes: RouteKeeper?
     private let watch: NetworkWatch
@@ -70,11 +72,14 @@ package final class EndDriver: QUICDelegate {
         self.routes = routes
         switch card {
         case .tap(let tap):
-            (self.tap, lan) = (tap, nil)
+            (self.tap, lan, trial) = (tap, nil, nil)
             engine = TunnelEnd(client: LANClientEngine(configuration: configuration, random: random, at: now))
         case .lan(let card):
-            (tap, lan) = (nil, card)
+            (tap, lan, trial) = (nil, card, nil)
             engine = TunnelEnd(gateway: LANGatewayEngine(configuration: configuration, random: random, at: now))
+        case .trial(let run):
+            (tap, lan, trial) = (nil, nil, run)
+            engine = TunnelEnd(client: LANClientEngine(configuration: configuration, random: random, at: now))
         }
         nextTick = now + .seconds(1)
         watch = try NetworkWatch()
@@ -89,6 +94,7 @@ package final class EndDriver: QUICDelegate {
     }
 
     package var status: TunnelStatus? { engine.status }
+    package var relayAddresses: [IPAddress] { relay.addresses.map(\.address) }
     package var path: QUICPathStatistics? { status?.connection.flatMap { endpoint.path(of: $0) } }
     package var transport: QUICConnectionCounters? { status?.connection.flatMap { endpoint.counters(of: $0) } }
     package var remote: Endpoint? { status?.connection.flatMap { endpoint.remote(of: $0) } }
@@ -128,7 +134,9 @@ package final class EndDriver: QUICDelegate {
     private var isOver: Bool { ending != nil && partings.isEmpty }
 
     private var nextDeadline: Instant? {
-        let deadlines = [endpoint.nextDeadline, engine.nextDeadline, partings.values.min(), networkSettles]
+        let deadlines = [
+            endpoint.nextDeadline, engine.nextDeadline, partings.values.min(), networkSettles, trial?.nextDeadline,
+        ]
         return deadlines.compactMap { $0 }.reduce(nextTick, min)
     }
 
@@ -136,6 +144,7 @@ package final class EndDriver: QUICDelegate {
         endpoint.advance(to: now)
         engine.advance(to: now, into: &out)
         drain()
+        for frame in trial?.due(at: now) ?? [] { frame.withUnsafeBytes { receive(frame: $0) } }
         if let settles = networkSettles, settles <= now {
             networkSettles = nil
             networkChanged()
@@ -198,7 +207,8 @@ package final class EndDriver: QUICDelegate {
                 if route.interface == card { routes?.appeared(route) } else if !isOwn(route) { matters = true }
             case .routeRemoved(let route):
                 if routes?.wasTaken(route) ?? false || (route.interface != card && !isOwn(route)) { matters = true }
-            case .link(let index), .address(let index): if index != card { matters = true }
+            case .link(let index), .address(let index):
+                if index == card { routes?.leadBroadcasts() } else { matters = true }
             case .lost: matters = true
             }
         }
@@ -281,7 +291,7 @@ package final class EndDriver: QUICDelegate {
                         header, bytes, isUrgent: isUrgent, to: peer, input: input, scratch: scratch, at: now)
                 case .deliver(let bytes):
                     let frame = bytes.locate(input, scratch)
-                    if let tap { tap.write(frame) } else { lan?.write(frame) }
+                    if let tap { tap.write(frame) } else if let lan { lan.write(frame) } else { trial?.receive(frame) }
                 case .control(let message, let peer):
                     guard let stream = controls[peer] else { break }
                     message.withUnsafeReadableBytes { _ = endpoint.send($0, stream: stream, to: peer) }

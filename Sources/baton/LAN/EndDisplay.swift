@@ -11,15 +11,18 @@ final class EndDisplay {
     private let isTerminal: Bool
     private let role: FrameSender
     private let card: String
+    private let mac: MACAddress
+    private var trouble: EndReport.Trouble?
     private let room: String
     private var last: EndReport?
     private var hasLine = false
 
-    init(isJSON: Bool, role: FrameSender, card: String, room: String) {
+    init(isJSON: Bool, role: FrameSender, card: String, end: LANEnd) {
         self.isJSON = isJSON
+        mac = end.endpoint.mac
+        room = end.endpoint.room
         self.role = role
         self.card = card
-        self.room = room
         isTerminal = !isJSON && isatty(STDERR_FILENO) == 1
     }
 
@@ -30,8 +33,15 @@ final class EndDisplay {
 
     func attach(to end: inout LANEnd) {
         end.tell = { self.show("note", $0) }
-        end.observer.note = { self.show($0.name, $0.message) }
+        end.observer.note = { self.note($0) }
         end.observer.tick = { self.tick($0) }
+    }
+
+    private func note(_ event: any EngineEvent) {
+        if let event = event as? LANEndpointEvent {
+            if case .joined = event { trouble = nil } else if let found = EndReport.Trouble(event) { trouble = found }
+        }
+        show(event.name, event.message)
     }
 
     private func show(_ name: String, _ message: String) {
@@ -48,7 +58,7 @@ final class EndDisplay {
     }
 
     private func tick(_ driver: EndDriver) {
-        let report = EndReport(driver, role: role, card: card, room: room)
+        let report = EndReport(driver, role: role, card: card, mac: mac, room: room, trouble: trouble)
         report.publish()
         if isJSON {
             StandardOutput.write(report.line + "\n")

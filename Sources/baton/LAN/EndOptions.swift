@@ -39,6 +39,7 @@ struct EndOptions: ParsableArguments {
     var json = false
 
     func validate() throws {
+        if isEmpty { return }
         if link != nil, relay != nil || room != nil {
             throw ValidationError("Give a link, or --relay and --room, not both.")
         }
@@ -49,9 +50,13 @@ struct EndOptions: ParsableArguments {
         _ = try target()
     }
 
+    /// Whether no room was named.
+    var isEmpty: Bool { link == nil && relay == nil && room == nil }
+
     /// The link, or what the options say in its place.
     func target() throws -> RoomLink {
         var target: RoomLink
+        if isEmpty { throw ValidationError("Give a link baton://HOST:PORT/ROOM#FINGERPRINT, or --relay and --room.") }
         if let link {
             guard let parsed = RoomLink(link) else {
                 throw ValidationError("'\(link)' is no link such as baton://relay.example.org:4443/party#FINGERPRINT.")

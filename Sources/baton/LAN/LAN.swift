@@ -8,6 +8,6 @@ struct LAN: AsyncParsableCommand {
             At home:       sudo baton lan join LINK
             The relay is the section 'lan' of 'baton serve'; 'baton lan link ROOM' prints the LINK there.
             """,
-        subcommands: [Gateway.self, Join.self, PrintLink.self, Status.self, Explain.self]
+        subcommands: [Gateway.self, Join.self, PrintLink.self, Status.self, Doctor.self, Explain.self]
     )
 }

@@ -30,7 +30,7 @@ extension LAN {
             }
             let stop = try Privileges.stopSignals()
             var made = try await end.makeEnd(mac: mac)
-            let display = EndDisplay(isJSON: end.json, role: .gateway, card: interface, room: made.endpoint.room)
+            let display = EndDisplay(isJSON: end.json, role: .gateway, card: interface, end: made)
             if !link.isRunning {
                 made.tell("\(interface) is switched off, or nothing is at the other end of its cable")
             }

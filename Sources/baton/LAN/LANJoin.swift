@@ -42,7 +42,7 @@ extension LAN {
             try NetworkPrivilege.check(seesFrames: false)
             let stop = try Privileges.stopSignals()
             var made = try await end.makeEnd(mac: address)
-            let display = EndDisplay(isJSON: end.json, role: .client, card: tap, room: made.endpoint.room)
+            let display = EndDisplay(isJSON: end.json, role: .client, card: tap, end: made)
             display.attach(to: &made)
             try runEnd(made) { try $0.runClient(tap: tap, metric: metric, stop: stop) }
         }
