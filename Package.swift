@@ -75,9 +75,13 @@ let package = Package(
         .target(name: "SOETools", dependencies: ["RelayCore", "SOE", "Captures", nioCore], swiftSettings: strict),
         .target(name: "Captures", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
+            name: "RelayNIO", dependencies: ["CLinuxNet", "RelayCore", nioConcurrency, nioCore, nioPosix],
+            swiftSettings: strict
+        ),
+        .target(
             name: "SOESockets",
             dependencies: [
-                "CLinuxNet", "RelayCore", "SOE", nioConcurrency, nioCore, nioPosix,
+                "RelayCore", "RelayNIO", "SOE", nioConcurrency, nioCore, nioPosix,
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: strict
@@ -93,8 +97,8 @@ let package = Package(
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport", "SOE",
-                "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
+                "RelayCore", "JSONRelay", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport", "RelayNIO", "SOE",
+                "SOEGateway", "SOETools", "CLinuxNet",
                 "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),

@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import RelayCore
+import RelayNIO
 import SOE
 import SOEGateway
 import ServiceLifecycle
@@ -13,7 +14,6 @@ final class SOEService: Relay {
     private let section: Configuration.SOE
     private let eventLoop: any EventLoop
     private let driver: NIOLoopBound<GatewayDriver>
-    private let port: NIOLoopBound<DatagramPort>
     private let log: ListenerLog
     private let context: RelayContext
     private let channels = ListeningChannels()
@@ -30,23 +30,22 @@ final class SOEService: Relay {
         let log = ListenerLog(context.logger, protocolName: Self.protocolName)
         self.eventLoop = eventLoop
         self.log = log
-        (driver, port) = try await eventLoop.submit {
+        driver = try await eventLoop.submit {
             let engine = GatewayEngine(configuration: section.engine, door: GatewayEngine.Door(desk))
             let driver = GatewayDriver(engine: engine, backend: section.backend, log: log, eventLoop: eventLoop)
-            return (NIOLoopBound(driver, eventLoop: eventLoop), NIOLoopBound(driver.port, eventLoop: eventLoop))
+            return NIOLoopBound(driver, eventLoop: eventLoop)
         }.get()
     }
 
     func start() async throws {
-        let (context, port, eventLoop) = (context, port, eventLoop)
+        let (context, driver, eventLoop) = (context, driver, eventLoop)
         let onListening: (String, Endpoint) -> Void = { name, bound in
             context.onListening(name, bound)
             context.portMapping?.listening(name, .udp, bound)
         }
         try await channels.open(section.listen, for: name, log: log, onListening: onListening) { address in
-            try await DatagramPort.bind(address, to: port, eventLoop: eventLoop)
+            try await GatewayDriver.listen(on: address, for: driver, eventLoop: eventLoop)
         }
-        let driver = driver
         try await eventLoop.submit { driver.value.start() }.get()
     }
 
@@ -56,7 +55,8 @@ final class SOEService: Relay {
         let driver = driver
         try await eventLoop.submit { driver.value.beginStop() }.get()
         let deadline = ContinuousClock.now + Self.farewell
-        while try await eventLoop.submit({ driver.value.engine.sessionCount }).get() > 0, ContinuousClock.now < deadline {
+        while try await eventLoop.submit({ driver.value.engine.sessionCount }).get() > 0, ContinuousClock.now < deadline
+        {
             try await Task.sleep(for: .milliseconds(20))
         }
         try await eventLoop.submit { driver.value.stop() }.get()
@@ -90,7 +90,8 @@ final class SOEService: Relay {
             let engine = driver.value.engine
             return RelayStatus(
                 name: name, listeners: listeners, peers: engine.clientCount, rooms: engine.clientCount,
-                queuedBytes: engine.totals.queuedBytes, counters: driver.value.counters, figures: engine.figures)
+                queuedBytes: engine.totals.queuedBytes, counters: driver.value.counters,
+                figures: engine.figures + [.datagramsNotSent(driver.value.datagramsNotSent)])
         }.get()
     }
 }
@@ -127,7 +128,8 @@ extension GatewayEngine {
             RelayFigure(
                 name: "backend_connected", kind: .gauge, help: "1 while there is a backend.", value: hasBackend ? 1 : 0),
             RelayFigure(
-                name: "datagrams_received_total", kind: .counter, help: "Datagrams received, those of strangers included.",
+                name: "datagrams_received_total", kind: .counter,
+                help: "Datagrams received, those of strangers included.",
                 value: statistics.datagramsReceived),
             RelayFigure(
                 name: "datagrams_sent_total", kind: .counter, help: "Datagrams sent to sessions.",
@@ -147,7 +149,8 @@ extension GatewayEngine {
                 name: "bad_crc_total", kind: .counter, help: "Datagrams dropped because their CRC was wrong.",
                 value: totals.badCRC),
             RelayFigure(
-                name: "dropped_total", kind: .counter, help: "Packets dropped for anything else.", value: totals.dropped),
+                name: "dropped_total", kind: .counter, help: "Packets dropped for anything else.", value: totals.dropped
+            ),
             RelayFigure(
                 name: "strangers_total", kind: .counter, help: "Datagrams of nobody known, or that nobody understands.",
                 value: statistics.strangers),
@@ -155,5 +158,12 @@ extension GatewayEngine {
                 name: "late_frames_total", kind: .counter, help: "Frames of the backend's for sessions that had ended.",
                 value: counters.framesTooLate),
         ]
+    }
+}
+
+extension RelayFigure {
+    fileprivate static func datagramsNotSent(_ count: UInt64) -> RelayFigure {
+        RelayFigure(
+            name: "datagrams_not_sent_total", kind: .counter, help: "Datagrams the system did not take.", value: count)
     }
 }
