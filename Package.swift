@@ -97,7 +97,8 @@ let package = Package(
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport", "RelayNIO", "SOE",
+                "RelayCore", "JSONRelay", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport", "RelayNIO",
+                "SOE",
                 "SOEGateway", "SOETools", "CLinuxNet",
                 "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -157,6 +158,9 @@ let package = Package(
         .testTarget(
             name: "LANBridgeTests", dependencies: ["LANBridge", "RelayCore", "RelayTesting", nioCore],
             swiftSettings: strict),
+        .testTarget(
+            name: "LANSocketsTests", dependencies: ["LANBridge", "LANSockets", "QUICTransport", "RelayCore"],
+            swiftSettings: strict),
         .executableTarget(
             name: "QUICPeer", dependencies: ["CLinuxNet", "QUICTransport", "RelayCore"], path: "Tests/QUICPeer",
             swiftSettings: strict),
@@ -166,7 +170,8 @@ let package = Package(
         .testTarget(
             name: "BatonServerTests",
             dependencies: [
-                "BatonServer", "CLinuxNet", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE",
+                "BatonServer", "CLinuxNet", "JSONRelay", "LANBridge", "LDN", "Netplay", "QUICTransport", "RelayCore",
+                "RelayTesting", "SOE",
                 "SOEGateway", "baton", nioConcurrency, nioCore, nioPosix,
                 logging,
                 .product(name: "GRDB", package: "GRDB.swift"),

@@ -82,7 +82,7 @@ final class LANService: Relay {
         let (loop, files, log) = (loop, files, log)
         let watching = Task {
             while let files, (try? await Task.sleep(for: .seconds(60))) != nil {
-                if let certificate = files.changed(log) { await loop.use(certificate, log) }
+                if let certificate = files.changed(log.certificateFailed) { await loop.use(certificate, log) }
             }
         }
         try await gracefulShutdown()
@@ -103,7 +103,7 @@ final class LANService: Relay {
         guard let section = configuration.lan else { return }
         let engine = section.engine
         _ = await loop.perform { $0.reconfigure(engine) }
-        if let certificate = files?.changed(log) { await loop.use(certificate, log) }
+        if let certificate = files?.changed(log.certificateFailed) { await loop.use(certificate, log) }
     }
 
     func kick(_ peer: PeerID) async throws -> Bool {
@@ -137,10 +137,12 @@ extension RelayLoop {
                 return error.description
             }
         }
-        if let failure = failure ?? nil {
-            log.failed("certificate_failed", "the certificate cannot be used: \(failure)")
-        }
+        if let failure = failure ?? nil { log.certificateFailed("the certificate cannot be used: \(failure)") }
     }
+}
+
+extension ListenerLog {
+    fileprivate func certificateFailed(_ message: String) { failed("certificate_failed", message) }
 }
 
 extension RelayDriver {
@@ -188,35 +190,4 @@ extension RelayDriver.Surroundings {
             closed: { log.closed($0, $1, $2) },
             refused: { log.refused($0, $1) })
     }
-}
-
-/// The files of a certificate that somebody else renews.
-final class CertificateFiles: Sendable {
-    private let certificate: String
-    private let key: String
-    private let known = NIOLockedValueBox<[FileTime?]>([])
-
-    init(certificate: String, key: String) {
-        self.certificate = certificate
-        self.key = key
-        known.withLockedValue { $0 = times }
-    }
-
-    /// The certificate, if the files were changed since. What cannot be used is logged; the one before goes on serving.
-    func changed(_ log: ListenerLog) -> TLSCertificate? {
-        let times = times
-        let isNew = known.withLockedValue { known in
-            defer { known = times }
-            return known != times
-        }
-        guard isNew else { return nil }
-        do throws(BatonError) {
-            return try RelayIdentity.load(certificate: certificate, key: key)
-        } catch {
-            log.failed("certificate_failed", error.description)
-            return nil
-        }
-    }
-
-    private var times: [FileTime?] { [FileTime(of: certificate), FileTime(of: key)] }
 }
