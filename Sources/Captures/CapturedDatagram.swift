@@ -117,7 +117,8 @@ public struct CapturedDatagram: Hashable, Sendable {
             &bytes, IPAddress(high: head.4, low: head.5), IPAddress(high: head.6, low: head.7))
     }
 
-    private static func unwrapUDP(_ bytes: inout ByteBuffer, _ source: IPAddress, _ destination: IPAddress) -> Content? {
+    private static func unwrapUDP(_ bytes: inout ByteBuffer, _ source: IPAddress, _ destination: IPAddress) -> Content?
+    {
         guard let head = bytes.readMultipleIntegers(as: (UInt16, UInt16, UInt16, UInt16).self) else { return nil }
         let announced = Int(head.2) - 8
         guard announced >= 0 || head.2 == 0 else { return nil }

@@ -37,6 +37,9 @@ public protocol StreamEngine: SendableMetatype {
     /// From now on no new rooms; those that exist play on.
     mutating func drain(at now: Instant, into out: inout Outbox)
 
+    /// New rooms again: the operator has ended the drain.
+    mutating func endDrain(at now: Instant, into out: inout Outbox)
+
     /// Parts from every peer, in the protocol's own words where it has any.
     mutating func stop(at now: Instant, into out: inout Outbox)
 

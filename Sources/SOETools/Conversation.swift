@@ -138,7 +138,8 @@ struct Conversation {
             }
         case .disconnect:
             let end = try Disconnect.decode(from: &body)
-            page.write("Disconnect session=\(Self.hex(end.sessionID)) reason=\(end.reason.rawValue) (\(end.reason.word))")
+            page.write(
+                "Disconnect session=\(Self.hex(end.sessionID)) reason=\(end.reason.rawValue) (\(end.reason.word))")
         case .netStatusRequest, .netStatusResponse:
             readStatus(code, body, into: &page)
         case .reliableData0, .reliableData1, .reliableData2, .reliableData3, .fragment0, .fragment1, .fragment2,

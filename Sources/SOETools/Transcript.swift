@@ -80,7 +80,8 @@ public struct Transcript {
 
     private static func seconds(_ nanoseconds: Int64) -> String {
         let micros = nanoseconds.magnitude / 1000
-        return "\(nanoseconds < 0 ? "-" : "")\(micros / 1_000_000).\(String(1_000_000 + micros % 1_000_000).dropFirst())"
+        return
+            "\(nanoseconds < 0 ? "-" : "")\(micros / 1_000_000).\(String(1_000_000 + micros % 1_000_000).dropFirst())"
     }
 }
 

@@ -164,7 +164,9 @@ final class GatewayDesk {
         let command = out.command
         for index in 0..<out.datagrams.datagramCount {
             let (datagram, endpoint) = out.datagrams.datagram(at: index)
-            guard let client = clients.first(where: { $0.endpoint == endpoint }), !client.isUnreachable else { continue }
+            guard let client = clients.first(where: { $0.endpoint == endpoint }), !client.isUnreachable else {
+                continue
+            }
             var answer = DatagramOutbox()
             client.engine.receive(datagram, from: Self.server, at: now, into: &answer)
             note(answer, client)

@@ -92,8 +92,10 @@ struct GatewayEngineTests {
     static let nonsenses = [
         Nonsense(description: "HTTP", bytes: Array("GET / HTTP/1.1\r\n".utf8)),
         Nonsense(description: "an unknown kind", bytes: [0, 0, 0, 10, 99, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-        Nonsense(description: "a second hello", bytes: [0, 0, 0, 16, 1, 0] + Array(repeating: 0, count: 8)
-            + Array("SOEG".utf8) + [0, 1]),
+        Nonsense(
+            description: "a second hello",
+            bytes: [0, 0, 0, 16, 1, 0] + Array(repeating: 0, count: 8)
+                + Array("SOEG".utf8) + [0, 1]),
         Nonsense(description: "a gateway's frame", bytes: [0, 0, 0, 13, 9, 0, 0, 0, 0, 0, 0, 0, 0, 1, 97, 58, 49]),
     ]
 

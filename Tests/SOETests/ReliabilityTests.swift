@@ -244,7 +244,9 @@ struct ReliabilityTests {
         while let packet = sender.next(at: .zero, over: &path) { sent.append(packet.sequence) }
         #expect(sent == Array(0..<8), "the span bounds it")
         // Selective acknowledgements make no room beyond the oldest packet.
-        for sequence in UInt16(1)..<3 { sender.acknowledge(sequence, at: Instant(nanoseconds: 10_000_000), over: &path) }
+        for sequence in UInt16(1)..<3 {
+            sender.acknowledge(sequence, at: Instant(nanoseconds: 10_000_000), over: &path)
+        }
         #expect(!sender.isReady(at: Instant(nanoseconds: 10_000_000), over: path))
         sender.acknowledgeAll(3, at: Instant(nanoseconds: 11_000_000), over: &path)
         #expect(sender.isReady(at: Instant(nanoseconds: 11_000_000), over: path))

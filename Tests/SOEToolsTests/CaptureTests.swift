@@ -27,7 +27,8 @@ struct CaptureTests {
     @Test("Both formats, in both byte orders, cut anywhere", arguments: CaptureFile.allCases, [1, 5, 1000])
     func formats(format: CaptureFile, step: Int) throws {
         let frame = Frames.ethernet(Frames.ipv4(Self.datagram))
-        let file = format.file(of: [frame, Frames.ethernet(ByteBuffer(string: "no IP")), frame], at: Self.datagram.time)
+        let file = format.file(
+            of: [frame, Frames.ethernet(ByteBuffer(string: "no IP")), frame], at: Self.datagram.time)
         #expect(try datagrams(in: file, step: step) == [Self.datagram, Self.datagram])
     }
 
@@ -76,7 +77,8 @@ struct CaptureTests {
     func timeStamps() throws {
         let frame = Frames.ethernet(Frames.ipv4(Self.datagram))
         for (option, ticks) in [(UInt8(9), Int64(1_500_000_000)), (0x80 | 1, 3), (3, 1500), (0, 1)] {
-            let file = CaptureFile.pcapng(.little, frames: [frame], ticks: UInt64(ticks), resolution: option, offset: 100)
+            let file = CaptureFile.pcapng(
+                .little, frames: [frame], ticks: UInt64(ticks), resolution: option, offset: 100)
             let time = try datagrams(in: file, step: 1000).first?.time
             #expect(time == 100_000_000_000 + (option == 0 ? 1_000_000_000 : 1_500_000_000))
         }
@@ -105,11 +107,13 @@ struct CaptureTests {
             Wrapping(
                 testDescription: "cooked 2", link: .linuxCooked2,
                 bytes: join([8, 0] + [UInt8](repeating: 0, count: 18))),
-            Wrapping(testDescription: "padded", link: .ethernet, bytes: {
-                var bytes = join(zeros12 + [8, 0])
-                bytes.writeRepeatingByte(0, count: 30)
-                return bytes
-            }()),
+            Wrapping(
+                testDescription: "padded", link: .ethernet,
+                bytes: {
+                    var bytes = join(zeros12 + [8, 0])
+                    bytes.writeRepeatingByte(0, count: 30)
+                    return bytes
+                }()),
         ]
     }()
 
@@ -175,7 +179,8 @@ enum Frames {
         let udp = udp(datagram)
         var bytes = ByteBuffer()
         bytes.writeMultipleIntegers(
-            UInt32(0x6000_0000), UInt16(udp.readableBytes + (hasOptions ? 8 : 0)), UInt8(hasOptions ? 0 : 17), UInt8(64))
+            UInt32(0x6000_0000), UInt16(udp.readableBytes + (hasOptions ? 8 : 0)), UInt8(hasOptions ? 0 : 17), UInt8(64)
+        )
         bytes.writeMultipleIntegers(
             datagram.source.address.high, datagram.source.address.low, datagram.destination.address.high,
             datagram.destination.address.low)

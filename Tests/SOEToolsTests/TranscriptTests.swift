@@ -50,7 +50,8 @@ struct TranscriptTests {
         return wire
     }
 
-    @Test("Every message of a session is there, in every dialect", arguments: SOEDialect.all.map(\.name), [false, true])
+    @Test(
+        "Every message of a session is there, in every dialect", arguments: SOEDialect.all.map(\.name), [false, true])
     func messages(dialect: String, isEncrypted: Bool) throws {
         var parameters = SOEParameters()
         parameters.dialect = try #require(SOEDialect.named(dialect))

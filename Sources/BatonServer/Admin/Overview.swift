@@ -7,7 +7,10 @@ struct Overview: Sendable {
     let desk: AdmissionDesk
     let portMapping: PortMappingService
     let phase: ServerPhase
+    let drain: Drain
     let reloader: Reloader
+    let logLevel: LogLevel
+    let history: TrafficHistory
 
     func statuses() async throws -> [RelayStatus] {
         var statuses: [RelayStatus] = []

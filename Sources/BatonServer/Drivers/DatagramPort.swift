@@ -46,7 +46,8 @@ final class DatagramPort {
             .channelOption(.datagramVectorReadMessageCount, value: datagramsPerRead)
             .channelOption(
                 .recvAllocator,
-                value: FixedSizeRecvByteBufferAllocator(capacity: datagramsPerRead * longestDatagram))
+                value: FixedSizeRecvByteBufferAllocator(capacity: datagramsPerRead * longestDatagram)
+            )
             .channelOption(.socketOption(.so_rcvbuf), value: receiveBuffer)
             .channelOption(.writeBufferWaterMark, value: .init(low: 256 << 10, high: 1 << 20))
             .channelOption(.maxMessagesPerRead, value: 4)

@@ -9,7 +9,8 @@ extension SocketAddress {
             // Family and port are 2 bytes each, then comes the address.
             return withUnsafeBytes(of: four.address) { bytes in
                 Endpoint(
-                    address: IPAddress(ipv4: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))),
+                    address: IPAddress(
+                        ipv4: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))),
                     port: UInt16(bigEndian: bytes.loadUnaligned(fromByteOffset: 2, as: UInt16.self)))
             }
         case .v6(let six):

@@ -139,6 +139,33 @@ final class StreamDriver {
         drainOutbox()
     }
 
+    func endDrain() {
+        engine.endDrain(at: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    /// Parts from every member of a room; `false` if there is none of that name.
+    func closeRoom(_ id: String) -> Bool {
+        guard let room = engine.rooms(at: .now).first(where: { $0.id == id }) else { return false }
+        // Some go with others.
+        for peer in room.peers.compactMap({ PeerID($0.peer) }) { _ = kick(peer) }
+        return true
+    }
+
+    /// Every connection, and what the engine knows of it.
+    func peers() -> [PeerDetail] {
+        let now = Instant.now
+        var members: [String: (room: String, peer: PeerSnapshot)] = [:]
+        for room in engine.rooms(at: now) {
+            for peer in room.peers { members[peer.peer] = (room.id, peer) }
+        }
+        return connections.all.compactMap { connection in
+            connection.peer.map { peer in
+                PeerDetail(connection, peer, members[peer.description], at: now)
+            }
+        }
+    }
+
     /// Parts from a peer; `false` if there is none of that name.
     func kick(_ peer: PeerID) -> Bool {
         guard connections[peer] != nil else { return false }

@@ -62,23 +62,28 @@ package struct Server: Sendable {
         let relays = try await relays(dedicated, context: context)
         let (logger, logLevel) = (logger, logLevel)
         let phase = ServerPhase()
+        let gate = AdminGate(configuration.admin, logger: logger)
         let reloader = Reloader(running: configuration, load: loadConfiguration, logger: logger) { configuration in
             desk.reconfigure(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
             logLevel.current = configuration.log.level
             portMapping.reconfigure(configuration.portMapping)
+            gate.reconfigure(configuration.admin)
             for relay in relays { try await relay.reconfigure(configuration) }
         }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         for relay in relays { try await relay.start() }
+        let drain = Drain(relays: relays, phase: phase, logger: logger)
+        let history = TrafficHistory(relays: relays)
         let overview = Overview(
-            relays: relays, dedicated: dedicated, desk: desk, portMapping: portMapping, phase: phase, reloader: reloader
+            relays: relays, dedicated: dedicated, desk: desk, portMapping: portMapping, phase: phase,
+            drain: drain, reloader: reloader, logLevel: logLevel, history: history
         )
-        let admin = AdminService(configuration, overview: overview, context: context)
+        let admin = AdminService(configuration, gate: gate, overview: overview, context: context)
         let control = SignalService(
-            signals: signals, relays: relays, phase: phase, reloader: reloader, logger: logger
+            signals: signals, drain: drain, phase: phase, reloader: reloader, logger: logger
         )
         // They stop in reverse order: ports are taken back when nobody is served any more.
-        let services: [any Service] = [portMapping] + relays + [admin].compactMap { $0 }
+        let services: [any Service] = [portMapping] + relays + (admin.map { [history, $0] } ?? [])
         let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         let last = ServiceGroupConfiguration.ServiceConfiguration(
             service: control, successTerminationBehavior: .gracefullyShutdownGroup

@@ -184,6 +184,11 @@ final class LobbyDesk: Sendable {
 
     func drain() { lobby.withLockedValue { $0.drain() } }
 
+    func endDrain() { lobby.withLockedValue { $0.endDrain() } }
+
+    /// Takes a room out of the list; `false` if there is none of that number.
+    func remove(_ id: Int32) -> Bool { lobby.withLockedValue { $0.remove(id) } }
+
     /// Writes down what was put off, and closes the database.
     func close() async throws {
         await saveUnsaved()

@@ -61,6 +61,15 @@ struct LobbyService: Relay {
         desk.drain()
     }
 
+    func endDrain() async throws {
+        desk.endDrain()
+    }
+
+    /// Takes a room out of the list, whose host is all there is to part from.
+    func kick(_ peer: PeerID) async throws -> Bool {
+        peer.generation == 0 && Int32(exactly: peer.slot).map(desk.remove) ?? false
+    }
+
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.lobby else { return }
         desk.reconfigure(section.rules, countries: section.countryDatabase)

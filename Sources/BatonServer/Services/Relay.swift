@@ -11,6 +11,9 @@ protocol Relay: Service {
     /// No new rooms from now on.
     func beginDrain() async throws
 
+    /// New rooms again.
+    func endDrain() async throws
+
     /// Takes over what a running relay can.
     func reconfigure(_ configuration: Configuration) async throws
 
@@ -20,11 +23,27 @@ protocol Relay: Service {
 
     /// Parts from a peer; `false` if there is none of that name.
     func kick(_ peer: PeerID) async throws -> Bool
+
+    /// Parts from every member of a room; `false` if there is none of that name.
+    func closeRoom(_ id: String) async throws -> Bool
+
+    func peers() async throws -> [PeerDetail]
 }
 
 extension Relay {
     /// Where nobody stays connected there is nobody to part from.
     func kick(_ peer: PeerID) async throws -> Bool { false }
+
+    func closeRoom(_ id: String) async throws -> Bool {
+        guard let room = try await rooms().first(where: { $0.id == id }) else { return false }
+        for peer in room.peers.compactMap({ PeerID($0.peer) }) { _ = try await kick(peer) }
+        return true
+    }
+
+    /// The members of rooms, where a relay does not count for each peer.
+    func peers() async throws -> [PeerDetail] {
+        try await rooms().flatMap { room in room.peers.map { PeerDetail($0, in: room.id) } }
+    }
 }
 
 /// A protocol over TCP: what it does not say about itself, its relay does.
@@ -38,9 +57,12 @@ extension StreamService {
     func start() async throws { try await relay.start() }
     func run() async throws { try await relay.run() }
     func beginDrain() async throws { try await relay.beginDrain() }
+    func endDrain() async throws { try await relay.endDrain() }
     func status() async throws -> RelayStatus { try await relay.status() }
     func rooms() async throws -> [RoomSnapshot] { try await relay.rooms() }
     func kick(_ peer: PeerID) async throws -> Bool { try await relay.kick(peer) }
+    func closeRoom(_ id: String) async throws -> Bool { try await relay.closeRoom(id) }
+    func peers() async throws -> [PeerDetail] { try await relay.peers() }
 }
 
 /// What a relay does, in figures.

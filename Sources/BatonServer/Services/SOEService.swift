@@ -56,7 +56,8 @@ final class SOEService: Relay {
         let driver = driver
         try await eventLoop.submit { driver.value.beginStop() }.get()
         let deadline = ContinuousClock.now + Self.farewell
-        while try await eventLoop.submit({ driver.value.engine.sessionCount }).get() > 0, ContinuousClock.now < deadline {
+        while try await eventLoop.submit({ driver.value.engine.sessionCount }).get() > 0, ContinuousClock.now < deadline
+        {
             try await Task.sleep(for: .milliseconds(20))
         }
         try await eventLoop.submit { driver.value.stop() }.get()
@@ -66,6 +67,11 @@ final class SOEService: Relay {
     func beginDrain() async throws {
         let driver = driver
         try await eventLoop.submit { driver.value.beginDrain() }.get()
+    }
+
+    func endDrain() async throws {
+        let driver = driver
+        try await eventLoop.submit { driver.value.endDrain() }.get()
     }
 
     func reconfigure(_ configuration: Configuration) async throws {
@@ -127,7 +133,8 @@ extension GatewayEngine {
             RelayFigure(
                 name: "backend_connected", kind: .gauge, help: "1 while there is a backend.", value: hasBackend ? 1 : 0),
             RelayFigure(
-                name: "datagrams_received_total", kind: .counter, help: "Datagrams received, those of strangers included.",
+                name: "datagrams_received_total", kind: .counter,
+                help: "Datagrams received, those of strangers included.",
                 value: statistics.datagramsReceived),
             RelayFigure(
                 name: "datagrams_sent_total", kind: .counter, help: "Datagrams sent to sessions.",
@@ -147,7 +154,8 @@ extension GatewayEngine {
                 name: "bad_crc_total", kind: .counter, help: "Datagrams dropped because their CRC was wrong.",
                 value: totals.badCRC),
             RelayFigure(
-                name: "dropped_total", kind: .counter, help: "Packets dropped for anything else.", value: totals.dropped),
+                name: "dropped_total", kind: .counter, help: "Packets dropped for anything else.", value: totals.dropped
+            ),
             RelayFigure(
                 name: "strangers_total", kind: .counter, help: "Datagrams of nobody known, or that nobody understands.",
                 value: statistics.strangers),

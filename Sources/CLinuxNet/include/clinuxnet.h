@@ -49,4 +49,7 @@ int clinuxnet_send_datagrams(
    many, or an error number below zero. */
 int clinuxnet_receive_datagrams(int fd, void *bytes, uint32_t slot, struct clinuxnet_datagram *datagrams, int count);
 
+/* Whether the kernel's clock follows others (NTP): 1 or 0; -1 if the kernel does not tell. */
+int clinuxnet_clock_is_synchronized(void);
+
 #endif

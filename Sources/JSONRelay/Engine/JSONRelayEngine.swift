@@ -81,6 +81,10 @@ public struct JSONRelayEngine: StreamEngine {
         isDraining = true
     }
 
+    public mutating func endDrain(at now: Instant, into out: inout Outbox) {
+        isDraining = false
+    }
+
     /// Tells every client that has an id, and parts from everybody.
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         isDraining = true

@@ -110,6 +110,12 @@ public struct LDNEngine: StreamEngine {
         for (_, network) in networks.all where !network.rejectsAll { apply(.rejectAll, to: network, into: &out) }
     }
 
+    /// Networks are opened again, and joined where their hosts let players in. What a network was told when the drain began
+    /// stays until its host says otherwise.
+    public mutating func endDrain(at now: Instant, into out: inout Outbox) {
+        isDraining = false
+    }
+
     /// Parts from those who are in no network, then tells every player that it is out of its own, and parts from them.
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         isDraining = true

@@ -120,6 +120,10 @@ public struct NetplayEngine: StreamEngine {
         isDraining = true
     }
 
+    public mutating func endDrain(at now: Instant, into out: inout Outbox) {
+        isDraining = false
+    }
+
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         for (peer, _) in peers.all where peers[peer] != nil {
             close(peer, .serverStopping, at: now, into: &out)

@@ -96,6 +96,10 @@ public struct RoomEngine: StreamEngine {
         isDraining = true
     }
 
+    public mutating func endDrain(at now: Instant, into out: inout Outbox) {
+        isDraining = false
+    }
+
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         isDraining = true
         for (_, guest) in guests.all where !guest.isGone {

@@ -108,7 +108,8 @@ extension SOECommand {
                     return "\(micros / 1000).\(String(1000 + micros % 1000).dropFirst()) ms"
                 }
                 guard handshake != nil else { return "\(server): no session: \(failure ?? "no answer")\n" }
-                var lines = "\(server): \(received) of \(sent) messages came back, \(bad) of them not as they were sent\n"
+                var lines =
+                    "\(server): \(received) of \(sent) messages came back, \(bad) of them not as they were sent\n"
                 lines += "handshake \(milliseconds(handshake)); round trips: median \(milliseconds(median)), "
                 lines += "90 % \(milliseconds(p90)), 99 % \(milliseconds(p99)), longest \(milliseconds(longest))\n"
                 lines += "\(packetsSent) reliable packets, \(packetsResent) of them sent again\n"

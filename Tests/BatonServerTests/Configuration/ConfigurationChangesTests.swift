@@ -19,7 +19,7 @@ import Testing
         #expect(
             new.changesNeedingRestart(from: old) == [
                 "json.listen", "json.proxy_protocol_from", "json.queue_bytes", "json.queue_frames", "json.user_timeout",
-                "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout", "admin.listen", "admin.token",
+                "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout", "admin.listen",
             ])
     }
 
@@ -39,14 +39,15 @@ import Testing
             "netplay.rooms.user_timeout", "lobby", "lobby.listen", "lobby.database", "lobby.read_timeout",
             "lobby.write_timeout", "ldn", "ldn.listen", "ldn.proxy_protocol_from", "ldn.queue_bytes",
             "ldn.queue_frames", "ldn.user_timeout",
-            "ldn.api", "ldn.api.listen", "ldn.api.read_timeout", "ldn.api.write_timeout", "admin",
-            "admin.listen", "admin.token", "admin.token_file",
+            "ldn.api", "ldn.api.listen", "ldn.api.read_timeout", "ldn.api.write_timeout", "soe",
+            "soe.listen", "soe.backend", "admin", "admin.listen",
         ]
         let recorded = SettingRecorder(.complete).settings
         #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)
         let new = try configuration(
             "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1, rooms: {max_guests: 4}}\n"
-                + "lobby: {relays: {a: \"b:1\"}, max_rooms: 1}\nldn: {max_networks: 1, api: {game_list: x}}\nadmin:\nlog: {level: debug}\n"
+                + "lobby: {relays: {a: \"b:1\"}, max_rooms: 1}\nldn: {max_networks: 1, api: {game_list: x}}\n"
+                + "soe: {max_sessions: 1}\nadmin:\nlog: {level: debug}\n"
                 + "limits: {connections: 1}\ndrain_timeout: 1s\nbans: [{address: 1.1.1.1}]\n")
         #expect(new.changesNeedingRestart(from: .complete) == [])
     }

@@ -47,7 +47,7 @@ import Testing
             "json:\nxyzzy:\n",
             """
             baton.yaml:2:1: unknown key 'xyzzy'; it takes log, drain_timeout, limits, bans, port_mapping, \
-            port_mapping_lease, json, netplay, lobby, ldn, admin
+            port_mapping_lease, json, netplay, lobby, ldn, soe, admin
             """
         ),
         ("json: 5", "baton.yaml:1:7: json: a single value is not a mapping of keys to values"),
@@ -93,9 +93,15 @@ import Testing
         ("json:\n? [a]\n: b\n", "baton.yaml:2:3: a key must be a plain word"),
         ("json:\nlog: {level: debug}\njson:\n", "baton.yaml:3:1: 'json' is there twice, also on line 1"),
         ("json:\n---\njson:\n", "baton.yaml:2:1: a second document starts here; one is allowed"),
-        ("", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'"),
-        ("# nothing\n", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'"),
-        ("admin:\n", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'"),
+        ("", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'"),
+        (
+            "# nothing\n",
+            "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'"
+        ),
+        (
+            "admin:\n",
+            "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'"
+        ),
     ])
     func oneMistake(yaml: String, expected: String) {
         #expect(diagnostics(of: yaml) == [expected])
@@ -157,7 +163,7 @@ import Testing
         try withFile(holding: "") { path in
             #expect(
                 message(path)
-                    == "\(path): no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:' or 'ldn:'")
+                    == "\(path): no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'")
         }
     }
 }

@@ -54,7 +54,8 @@ extension Configuration.SOE: SettingSection {
     private mutating func describeTimes(to walker: inout some SettingWalker) {
         walker.value(
             &gateway.heartbeatAfter,
-            Setting("heartbeat_after", "After how long a client that was sent nothing gets a heartbeat. 0 means never."),
+            Setting(
+                "heartbeat_after", "After how long a client that was sent nothing gets a heartbeat. 0 means never."),
             in: .between(.zero, .seconds(86_400)))
         walker.value(
             &gateway.inactivityTimeout,
