@@ -6,10 +6,12 @@ import ServiceLifecycle
 /// Health checks, metrics, the API and the dashboard over HTTP: section `admin` of the configuration.
 struct AdminService: Service {
     private let listener: HTTPListener
+    private let events: EventFeed
 
     /// `nil` without the section.
     init?(_ configuration: Configuration, gate: AdminGate, overview: Overview, context: RelayContext) {
         guard let section = configuration.admin else { return nil }
+        events = overview.events
         listener = HTTPListener(
             name: "admin", endpoints: section.listen, settings: .init(),
             log: ListenerLog(context.logger, protocolName: "admin"), context: context,
@@ -20,6 +22,7 @@ struct AdminService: Service {
     func run() async throws {
         try await listener.start()
         try? await gracefulShutdown()
+        events.close()
         await listener.stop()
     }
 
@@ -50,6 +53,7 @@ struct AdminService: Service {
         let api = guarded.group("api/v1")
         ReadingRoutes(overview: overview).add(to: api)
         ControlRoutes(overview: overview).add(to: api)
+        BanRoutes(overview: overview).add(to: api)
         if let dedicated = overview.dedicated { HostRoutes(service: dedicated).add(to: api) }
         return router
     }

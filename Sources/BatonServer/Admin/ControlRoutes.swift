@@ -26,7 +26,7 @@ struct ControlRoutes: Sendable {
 
     private func kick(_ context: AdminContext) async throws -> HTTPResponse.Status {
         let relay = try relay(of: context)
-        guard let peer = PeerID(try context.text("peer")), try await relay.kick(peer) else {
+        guard let peer = PeerID(try context.text("peer")), try await relay.kick(peer, for: .kicked) else {
             throw HTTPError(.notFound, message: "no such peer is connected")
         }
         return .noContent

@@ -12,6 +12,7 @@ struct ReadingRoutes: Sendable {
         }
         api.get("listeners") { [overview] _, _ in try await ListenersResponse(overview.statuses()) }
         api.get("rooms") { request, _ in try await RoomsResponse(relays(of: request)) }
+        api.get("events") { [overview] request, _ in try EventStream.response(to: request, feed: overview.events) }
         api.get("peers") { request, _ in try await PeersResponse(relays(of: request)) }
     }
 

@@ -42,6 +42,7 @@ struct StatusResponse: ResponseCodable, Equatable {
     var connections: Int
     var relays: [Relay]
     var portMappings: [PortMapping]
+    var banDatabase: BanDatabase
     var access: Access
 
     /// What the caller may do.
@@ -52,7 +53,24 @@ struct StatusResponse: ResponseCodable, Equatable {
         var name: String?
     }
 
+    /// What becomes of bans that are made.
+    struct BanDatabase: Codable, Equatable {
+        /// `memory`, `database` or `failed`.
+        var state: String
+        /// Why it failed.
+        var failure: String?
+
+        init(_ keeping: BanDesk.Keeping) {
+            switch keeping {
+            case .memory: state = "memory"
+            case .database: state = "database"
+            case .failing(let words): (state, failure) = ("failed", words)
+            }
+        }
+    }
+
     init(_ overview: Overview, caller: AdminCaller) async throws {
+        banDatabase = BanDatabase(overview.bans.keeping)
         access = Access(access: caller.access.rawValue, name: caller.name)
         version = BatonVersion.current
         phase = "\(overview.phase.current)"

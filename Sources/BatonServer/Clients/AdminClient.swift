@@ -50,6 +50,37 @@ package struct AdminClient: Sendable {
         return try result.get()
     }
 
+    /// Hands over the data of each server-sent event until the stream ends.
+    package func follow(_ path: String, _ tell: (Data) -> Void) async throws {
+        var request = HTTPClientRequest(url: "\(address)/api/v1/\(path)")
+        if let token { request.headers.add(name: "Authorization", value: "Bearer \(token.text)") }
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: .singletonConfiguration)
+        do {
+            let response = try await client.execute(request, deadline: .distantFuture)
+            guard response.status == .ok else {
+                throw Refusal(status: response.status.code, message: response.status.reasonPhrase)
+            }
+            var line = Data()
+            for try await piece in response.body {
+                for byte in piece.readableBytesView {
+                    guard byte == UInt8(ascii: "\n") else {
+                        line.append(byte)
+                        continue
+                    }
+                    if line.starts(with: Data("data: ".utf8)) { tell(line.dropFirst(6)) }
+                    line.removeAll(keepingCapacity: true)
+                }
+            }
+            try await client.shutdown()
+        } catch let refusal as Refusal {
+            try? await client.shutdown()
+            throw refusal
+        } catch {
+            try? await client.shutdown()
+            throw BatonError(.unavailable, "\(address) cannot be followed: \(ConnectFailure.words(for: error))")
+        }
+    }
+
     /// One part of a path, whatever it holds.
     package static func part(_ text: String) -> String {
         let plain = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")

@@ -201,6 +201,8 @@ package struct Configuration: Sendable, Equatable {
         package var tokens: [Token] = []
         /// Names under which the listener is asked for; only needed without a token.
         package var hosts: [String] = []
+        /// The file that keeps bans; without one a restart forgets them.
+        package var bansDatabase: String?
 
         package init() {}
 

@@ -205,7 +205,9 @@ final class StreamConnection: ChannelDuplexHandler {
             driver.connect(peer, from: endpoint)
         } catch {
             // Said and gone: waiting for its end would let a flood hold the sockets that it was refused.
-            if let words = driver.words(for: error) { context?.writeAndFlush(wrapOutboundOut(words), promise: nil) }
+            if let words = driver.words(for: error, to: endpoint) {
+                context?.writeAndFlush(wrapOutboundOut(words), promise: nil)
+            }
             abort()
         }
     }

@@ -11,6 +11,8 @@ struct PeerDetail: Sendable {
     }
 
     var peer: String
+    var address: IPAddress
+    /// Address and port.
     var endpoint: String
     var connectedSeconds: Int
     /// The room it is in, what the protocol calls it there, and the part it plays.
@@ -21,6 +23,7 @@ struct PeerDetail: Sendable {
     init(_ member: PeerSnapshot, in room: String) {
         peer = member.peer
         endpoint = member.endpoint
+        address = member.address
         connectedSeconds = member.connectedSeconds
         membership = (room, member.name, member.role)
     }
@@ -31,6 +34,7 @@ struct PeerDetail: Sendable {
     ) {
         self.peer = peer.description
         endpoint = connection.endpoint.description
+        address = connection.endpoint.address
         connectedSeconds = Int((now - connection.openedAt).components.seconds)
         membership = member.map { ($0.room, $0.peer.name, $0.peer.role) }
         counters = Counters(

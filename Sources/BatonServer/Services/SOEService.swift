@@ -80,7 +80,7 @@ final class SOEService: Relay {
         try await eventLoop.submit { driver.value.reconfigure(section.engine) }.get()
     }
 
-    func kick(_ peer: PeerID) async throws -> Bool {
+    func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool {
         let driver = driver
         return try await eventLoop.submit { driver.value.kick(peer) }.get()
     }

@@ -105,9 +105,14 @@ final class StreamRelay: Sendable {
         }.get()
     }
 
-    func kick(_ peer: PeerID) async throws -> Bool {
+    func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool {
         let driver = driver
-        return try await eventLoop.submit { driver.value.kick(peer) }.get()
+        return try await eventLoop.submit { driver.value.kick(peer, for: removal) }.get()
+    }
+
+    func enforceBans() async throws -> Int {
+        let driver = driver
+        return try await eventLoop.submit { driver.value.enforceBans() }.get()
     }
 
     func closeRoom(_ id: String) async throws -> Bool {

@@ -126,9 +126,11 @@ public struct LDNEngine: StreamEngine {
         for (_, session) in sessions.all { part(from: session, .serverStopping, at: now, into: &out) }
     }
 
-    /// Parts from a client. A player is told that it was rejected, a host that its network has ended.
-    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+    /// Parts from a client. A player is told that it was rejected, a host that its network has ended, and who is banned
+    /// that it is not let in.
+    public mutating func kick(_ peer: PeerID, for removal: Removal, at now: Instant, into out: inout Outbox) {
         guard let session = sessions[peer] else { return }
+        if case .banned = removal { sendError(.connectRejected, to: peer, into: &out) }
         if let network = session.network {
             if session.isHost {
                 close(network, into: &out)
@@ -139,7 +141,7 @@ public struct LDNEngine: StreamEngine {
                 putOut(session, rejection, into: &out)
             }
         }
-        part(from: session, .kicked, at: now, into: &out)
+        part(from: session, removal.closeReason, at: now, into: &out)
     }
 
     /// Takes new settings; sessions and networks that exist stay.

@@ -117,9 +117,9 @@ public struct P2PProxyEngine: StreamEngine {
         }
     }
 
-    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+    public mutating func kick(_ peer: PeerID, for removal: Removal, at now: Instant, into out: inout Outbox) {
         guard let session = sessions[peer] else { return }
-        part(from: session, .kicked, into: &out)
+        part(from: session, removal.closeReason, into: &out)
     }
 
     public var roomCount: Int { players.isEmpty ? 0 : 1 }

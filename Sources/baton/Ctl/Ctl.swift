@@ -10,7 +10,8 @@ struct Ctl: AsyncParsableCommand {
             """,
         subcommands: [
             CtlStatus.self, CtlListeners.self, CtlRooms.self, CtlPeers.self, CtlKick.self, CtlClose.self, CtlDrain.self,
-            CtlReload.self, CtlLogLevel.self,
+            CtlReload.self, CtlLogLevel.self, CtlBans.self, CtlBan.self, CtlUnban.self, CtlImportBans.self,
+            CtlEvents.self,
         ]
     )
 }

@@ -46,6 +46,15 @@ struct CtlOptions: ParsableArguments {
         }
     }
 
+    /// Prints what `text` makes of each event of a stream, until the stream ends.
+    func follow(_ path: String, text: @escaping @Sendable (Data) -> String?) async throws {
+        do {
+            try await client.follow(path) { data in text(data).map { StandardOutput.write($0 + "\n") } }
+        } catch let refusal as AdminClient.Refusal {
+            throw BatonError(.noPermission, TerminalText.clean(refusal.description, atMost: 2000))
+        }
+    }
+
     private var client: AdminClient {
         get throws {
             let environment = ProcessInfo.processInfo.environment

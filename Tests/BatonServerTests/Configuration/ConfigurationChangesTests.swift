@@ -40,7 +40,7 @@ import Testing
             "lobby.write_timeout", "ldn", "ldn.listen", "ldn.proxy_protocol_from", "ldn.queue_bytes",
             "ldn.queue_frames", "ldn.user_timeout",
             "ldn.api", "ldn.api.listen", "ldn.api.read_timeout", "ldn.api.write_timeout", "soe",
-            "soe.listen", "soe.backend", "admin", "admin.listen",
+            "soe.listen", "soe.backend", "admin", "admin.listen", "admin.bans_database",
         ]
         let recorded = SettingRecorder(.complete).settings
         #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)

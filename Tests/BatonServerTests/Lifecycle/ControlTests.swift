@@ -108,7 +108,7 @@ extension LifecycleTests {
                 for path in ["/livez", "/readyz", "/metrics", "/api/v1/openapi.json"] {
                     try await check(reader, "GET", path, 200)
                 }
-                for name in ["status", "listeners", "rooms", "peers", "drain", "log-level", "history"] {
+                for name in ["status", "listeners", "rooms", "peers", "drain", "log-level", "history", "bans"] {
                     try await check(reader, "GET", "/api/v1/\(name)", 200)
                 }
                 try await check(try await server.admin(), "GET", "/api/v1/rooms", 401)
@@ -133,7 +133,13 @@ extension LifecycleTests {
                 try await check(admin, "POST", "/api/v1/drain", json: "{\"timeoutSeconds\":600}", 202)
                 try await check(admin, "DELETE", "/api/v1/drain", 200)
                 try await check(admin, "GET", "/api/v1/hosts", 404)
-                #expect(description.operations.count == 20)
+                try await check(admin, "POST", "/api/v1/bans", json: "{\"subject\":\"name\",\"value\":\"x*\"}", 201)
+                try await check(admin, "POST", "/api/v1/bans", json: "{\"subject\":\"name\",\"value\":\"\"}", 400)
+                try await check(admin, "POST", "/api/v1/bans/import", json: "{\"bans\":[]}", 200)
+                try await check(admin, "GET", "/api/v1/bans/none", of: "/api/v1/bans/{id}", 404)
+                try await check(admin, "DELETE", "/api/v1/bans/none", of: "/api/v1/bans/{id}", 404)
+                try await check(reader, "GET", "/api/v1/events?after=x", of: "/api/v1/events", 400)
+                #expect(description.operations.count == 26)
                 _ = host
             }
         }

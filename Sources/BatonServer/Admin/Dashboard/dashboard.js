@@ -163,7 +163,7 @@ function showStatus() {
   element("drain").textContent = status.phase === "draining" ? "Stop draining…" : "Drain…";
   show("bans-section", hasDesk());
   show("ban-form", hasDesk() && mayChange());
-  if (status.banDatabase?.state === "failed") notice(`Bans are kept in memory only: ${visible(status.banDatabase.failure ?? "")}`);
+  if (status.banDatabase?.state === "failed") notice(`${visible(status.banDatabase.failure ?? "")}`);
   const sum = (figure) => status.relays.reduce((total, relay) => total + figure(relay), 0);
   badge(status.phase);
   element("version").textContent = status.version;

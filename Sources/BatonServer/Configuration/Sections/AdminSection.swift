@@ -24,6 +24,16 @@ extension Configuration.Admin: SettingSection {
                 Others are turned away: they may be a web page's trick.
                 """),
             canBeEmpty: true)
+        walker.optional(
+            &bansDatabase,
+            Setting(
+                "bans_database",
+                """
+                The SQLite file that keeps bans made over the API. Without one a restart forgets them. Should it not work, \
+                bans hold nevertheless, and the log tells.
+                """,
+                needsRestart: true),
+            sample: "/var/lib/baton/bans.sqlite")
     }
 }
 
