@@ -65,9 +65,13 @@ let package = Package(
         .target(name: "SOETools", dependencies: ["RelayCore", "SOE", "Captures", nioCore], swiftSettings: strict),
         .target(name: "Captures", dependencies: ["RelayCore", nioCore], swiftSettings: strict),
         .target(
+            name: "RelayNIO", dependencies: ["CLinuxNet", "RelayCore", nioConcurrency, nioCore, nioPosix],
+            swiftSettings: strict
+        ),
+        .target(
             name: "SOESockets",
             dependencies: [
-                "CLinuxNet", "RelayCore", "SOE", nioConcurrency, nioCore, nioPosix,
+                "RelayCore", "RelayNIO", "SOE", nioConcurrency, nioCore, nioPosix,
                 .product(name: "DequeModule", package: "swift-collections"),
             ],
             swiftSettings: strict
@@ -75,7 +79,7 @@ let package = Package(
         .target(
             name: "BatonServer",
             dependencies: [
-                "RelayCore", "JSONRelay", "LDN", "Netplay", "SOE", "SOEGateway", "SOESockets", "SOETools", "CLinuxNet",
+                "RelayCore", "JSONRelay", "LDN", "Netplay", "RelayNIO", "SOE", "SOEGateway", "SOETools", "CLinuxNet",
                 "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),

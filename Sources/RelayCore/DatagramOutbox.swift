@@ -94,6 +94,11 @@ public struct DatagramOutbox {
         if bytes.capacity > Self.keptCapacity { bytes = ByteBuffer() } else { bytes.clear() }
     }
 
+    /// Forgets the datagrams: they have been sent ahead of the rest.
+    public mutating func removeDatagrams() {
+        datagrams.removeAll(keepingCapacity: true)
+    }
+
     /// Forgets the deliveries and events from one on: somebody in between has made something else of them.
     public mutating func removeEffects(from first: Int) {
         records.removeSubrange(first...)

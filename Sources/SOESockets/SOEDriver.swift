@@ -1,7 +1,6 @@
-import NIOConcurrencyHelpers
 public import NIOCore
-import NIOPosix
 public import RelayCore
+package import RelayNIO
 public import SOE
 
 /// What somebody hears whose sessions a driver runs, on the driver's event loop. He may call the driver back.
@@ -30,20 +29,20 @@ extension SOEApplication {
 /// when the turn ends, acknowledgements with it: nothing waits for a tick.
 public final class SOEDriver {
     public let eventLoop: any EventLoop
-    /// Where the socket is bound.
-    public let localEndpoint: Endpoint
     public private(set) var engine: SOEEngine
 
-    private let socket: DatagramSocket
+    private let port: DatagramPort
     let application: any SOEApplication
-    private var channel: (any Channel)?
     /// What is to be done, and what is being done: inputs that come from the application meanwhile go into the first.
     private var outbox = DatagramOutbox()
     private var drained = DatagramOutbox()
     private var now = Instant.zero
     private var phase = Phase.resting
-    private var timer: (at: Instant, callback: NIOScheduledCallback)?
-    private var closeError: (any Error)?
+    private lazy var timer = LoopTimer(eventLoop: eventLoop) { [unowned self] in
+        if phase == .resting { turn() }
+    }
+    /// How many full packets for a peer do not wait for the end of the turn.
+    private var fullAtOnce = 1
     /// Made once, so that handing it to the event loop allocates nothing.
     private lazy var turnTask: @Sendable () -> Void = { [driver = NIOLoopBound(self, eventLoop: eventLoop)] in
         driver.value.turn()
@@ -65,19 +64,20 @@ public final class SOEDriver {
         public var datagramsNotSent: UInt64 = 0
     }
 
-    public var counters: Counters { Counters(datagramsNotSent: socket.dropped) }
+    public var counters: Counters { Counters(datagramsNotSent: port.dropped) }
+
+    /// Where the socket is bound.
+    public var localEndpoint: Endpoint { port.endpoint }
 
     /// How many rounds of input and answer a turn has at most, before other sockets of the loop get theirs.
     private static let roundsAtOnce = 8
+    private static let mostFullAtOnce = 32
 
-    private init(
-        engine: SOEEngine, socket: DatagramSocket, application: any SOEApplication, eventLoop: any EventLoop
-    ) {
+    private init(engine: SOEEngine, port: DatagramPort, application: any SOEApplication) {
         self.engine = engine
-        self.socket = socket
+        self.port = port
         self.application = application
-        self.eventLoop = eventLoop
-        localEndpoint = socket.endpoint
+        eventLoop = port.eventLoop
     }
 
     // MARK: What an application wants
@@ -94,9 +94,23 @@ public final class SOEDriver {
     /// Takes a message for a peer. It leaves when this turn of the event loop ends.
     @discardableResult
     public func send(_ message: ByteBuffer, on channel: SOEChannel = .reliable0, to peer: PeerID) -> EnqueueResult {
-        let result = engine.enqueue(message, on: channel, to: peer, at: phase == .turning ? now : .now)
-        needTurn()
+        guard phase == .turning else {
+            defer { needTurn() }
+            return engine.enqueue(message, on: channel, to: peer, at: .now)
+        }
+        let result = engine.enqueue(message, on: channel, to: peer, at: now)
+        if engine.fullPackets(for: peer) >= fullAtOnce { sendFull(to: peer) }
         return result
+    }
+
+    /// Peers that are answered while the rest of what they said is being handled work at the same time, not in turns. As a
+    /// turn gets longer, more goes at once: then it is the number of system calls that counts.
+    private func sendFull(to peer: PeerID) {
+        engine.sendFull(to: peer, at: now, into: &outbox)
+        fullAtOnce = min(fullAtOnce * 2, Self.mostFullAtOnce)
+        guard outbox.datagramCount > 0 else { return }
+        port.send(outbox)
+        outbox.removeDatagrams()
     }
 
     /// Ends a session when what was taken for it has arrived, or after its `flushTimeout`.
@@ -135,11 +149,11 @@ public final class SOEDriver {
     }
 
     /// Divides peers among sockets that share this one's port: see `SOESocket.bind`. `false` if the kernel cannot.
-    func sharePort(among sockets: Int) -> Bool { socket.sharePort(among: sockets) }
+    func sharePort(among sockets: Int) -> Bool { port.sharePort(among: sockets) }
 
     /// Closes the socket. Sessions that have not ended are not told: see `stop`.
     public func close() {
-        channel?.close(promise: nil)
+        port.close()
     }
 
     // MARK: Turns
@@ -151,20 +165,12 @@ public final class SOEDriver {
         eventLoop.execute(turnTask)
     }
 
-    fileprivate func receive(_ datagram: ByteBuffer, from endpoint: Endpoint) {
-        if phase != .reading {
-            guard phase != .closed else { return }
-            phase = .reading
-            now = .now
-        }
-        engine.receive(datagram, from: endpoint, at: now, into: &outbox)
-    }
-
     /// Hands out what has come, and sends what there is to send.
-    fileprivate func turn() {
+    private func turn() {
         guard phase != .closed else { return }
         phase = .turning
         now = .now
+        fullAtOnce = 1
         var rounds = 0
         repeat {
             drain()
@@ -175,7 +181,7 @@ public final class SOEDriver {
         } while hasWork && rounds < Self.roundsAtOnce
         guard phase == .turning else { return }
         phase = .resting
-        if hasWork { needTurn() } else { armTimer() }
+        if hasWork { needTurn() } else { timer.arm(engine.nextDeadline) }
     }
 
     private var hasWork: Bool {
@@ -185,7 +191,7 @@ public final class SOEDriver {
     private func drain() {
         guard !outbox.isEmpty else { return }
         swap(&outbox, &drained)
-        if drained.datagramCount > 0, phase != .closed { socket.send(drained) }
+        if drained.datagramCount > 0, phase != .closed { port.send(drained) }
         for index in 0..<drained.effectCount {
             switch drained.effect(at: index) {
             case .deliver(let message, let peer, let channel):
@@ -196,60 +202,37 @@ public final class SOEDriver {
         }
         drained.removeAll()
     }
-
-    /// One timer: it is moved when something is due earlier, and may ring for nothing.
-    private func armTimer() {
-        guard let deadline = engine.nextDeadline else { return }
-        if let timer {
-            guard deadline < timer.at else { return }
-            timer.callback.cancel()
-        }
-        // It fails when the event loop is shut down, which ends the socket as well.
-        let callback = try? eventLoop.assumeIsolated().scheduleCallback(
-            at: .uptimeNanoseconds(UInt64(clamping: deadline.nanoseconds)), handler: Alarm(driver: self))
-        timer = callback.map { (deadline, $0) }
-    }
-
-    fileprivate func ring() {
-        timer = nil
-        if phase == .resting { turn() }
-    }
-
-    // MARK: The socket's end
-
-    fileprivate func note(_ error: any Error) {
-        closeError = error
-    }
-
-    fileprivate func closed() {
-        guard phase != .closed else { return }
-        phase = .closed
-        timer?.callback.cancel()
-        timer = nil
-        channel = nil
-        // It holds the driver.
-        turnTask = {}
-        application.end(of: self, error: closeError)
-    }
 }
 
-/// The driver's timer rings.
-private struct Alarm: NIOScheduledCallbackHandler {
-    let driver: SOEDriver
+// MARK: The socket
 
-    func handleScheduledCallback(eventLoop: some EventLoop) {
-        driver.ring()
+extension SOEDriver: DatagramReceiver {
+    package func receive(_ datagram: ByteBuffer, from endpoint: Endpoint, on port: DatagramPort) {
+        if phase != .reading {
+            guard phase != .closed else { return }
+            phase = .reading
+            now = .now
+        }
+        engine.receive(datagram, from: endpoint, at: now, into: &outbox)
+    }
+
+    package func endTurn(of port: DatagramPort) {
+        turn()
+    }
+
+    package func closed(_ port: DatagramPort, error: (any Error)?) {
+        guard phase != .closed else { return }
+        phase = .closed
+        timer.cancel()
+        // It holds the driver.
+        turnTask = {}
+        application.end(of: self, error: error)
     }
 }
 
 // MARK: Opening
 
 extension SOEDriver {
-    /// How many datagrams are read at once, and the room for each: that of the longest there is, for the kernel may hand
-    /// out a peer's burst in one piece.
-    private static let datagramsAtOnce = 16
-    private static let slot = 65_536
-
     /// Opens a socket on an event loop, and makes there the application that hears of it.
     ///
     /// - Parameters:
@@ -257,74 +240,22 @@ extension SOEDriver {
     ///   - sharesPort: whether other sockets, opened likewise, may have the same port.
     ///   - setUp: changes the engine before anything comes in: who is accepted, for instance.
     /// - Returns: the driver, which only the event loop may use.
+    /// - Throws: `SocketFailure`.
     public static func open(
         _ endpoint: Endpoint, configuration: SOEConfiguration, on eventLoop: any EventLoop, sharesPort: Bool = false,
         setUp: @escaping @Sendable (inout SOEEngine) -> Void = { _ in },
         application: @escaping @Sendable () -> any SOEApplication
     ) async throws -> NIOLoopBound<SOEDriver> {
-        let descriptor = try DatagramSocket.bind(endpoint, sharesPort: sharesPort)
-        let made = NIOLockedValueBox<NIOLoopBound<SOEDriver>?>(nil)
-        _ = try await DatagramBootstrap(group: eventLoop)
-            .channelOption(.datagramVectorReadMessageCount, value: datagramsAtOnce)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: datagramsAtOnce * slot))
-            .channelOption(.datagramReceiveOffload, value: System.supportsUDPReceiveOffload)
-            .channelOption(.datagramReceiveSegmentSize, value: System.supportsUDPReceiveOffload)
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    var engine = SOEEngine(configuration: configuration)
-                    setUp(&engine)
-                    // The channel closes its descriptor; nothing may be sent on the number then.
-                    let driver = SOEDriver(
-                        engine: engine, socket: try DatagramSocket(sharing: descriptor), application: application(),
-                        eventLoop: eventLoop)
-                    driver.channel = channel
-                    driver.application.begin(with: driver)
-                    try channel.pipeline.syncOperations.addHandler(DatagramHandler(driver))
-                    made.withLockedValue { $0 = NIOLoopBound(driver, eventLoop: eventLoop) }
-                }
-            }
-            .withBoundSocket(descriptor)
-            .get()
-        guard let driver = made.withLockedValue({ $0 }) else { throw ChannelError.inappropriateOperationForState }
-        return driver
-    }
-}
-
-/// Hands a channel's datagrams to the driver.
-private final class DatagramHandler: ChannelInboundHandler {
-    typealias InboundIn = AddressedEnvelope<ByteBuffer>
-
-    private let driver: SOEDriver
-
-    init(_ driver: SOEDriver) {
-        self.driver = driver
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let envelope = unwrapInboundIn(data)
-        // Nobody can be answered at port 0.
-        guard let endpoint = envelope.remoteAddress.packed, endpoint.port != 0 else { return }
-        guard let size = envelope.metadata?.segmentSize, size > 0, size < envelope.data.readableBytes else {
-            return driver.receive(envelope.data, from: endpoint)
+        let port = try await DatagramPort.open(endpoint, sharesPort: sharesPort, on: eventLoop) { port in
+            var engine = SOEEngine(configuration: configuration)
+            setUp(&engine)
+            let driver = SOEDriver(engine: engine, port: port, application: application())
+            driver.application.begin(with: driver)
+            return driver
         }
-        // Several datagrams in one piece, all of one length but the last.
-        var rest = envelope.data
-        while rest.readableBytes > 0, let datagram = rest.readSlice(length: min(size, rest.readableBytes)) {
-            driver.receive(datagram, from: endpoint)
-        }
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        driver.turn()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // Some errors are only about one datagram; if the socket is lost, its end says so.
-        driver.note(error)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        driver.closed()
+        return try await eventLoop.submit {
+            guard let driver = port.value.receiver as? SOEDriver else { throw ChannelError.ioOnClosedChannel }
+            return NIOLoopBound(driver, eventLoop: eventLoop)
+        }.get()
     }
 }

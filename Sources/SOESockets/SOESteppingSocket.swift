@@ -1,6 +1,10 @@
 public import NIOCore
 public import RelayCore
+public import RelayNIO
 public import SOE
+
+/// The system refused to open a UDP socket.
+public typealias SocketFailure = RelayNIO.SocketFailure
 
 /// A UDP port with SOE sessions for a loop of one's own, a game's for instance: nothing happens but in its calls, on the
 /// thread that calls them.

@@ -2,6 +2,7 @@ import DequeModule
 import NIOConcurrencyHelpers
 import NIOCore
 import RelayCore
+import RelayNIO
 import SOE
 
 /// A socket's sessions as its tasks see them: who waits for what, on the event loop.

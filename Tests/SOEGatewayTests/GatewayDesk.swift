@@ -103,18 +103,16 @@ final class GatewayDesk {
     /// Lets time pass, from one deadline to the next.
     func run(for duration: Duration) {
         let end = now + duration
-        while true {
-            settle()
+        while settle() {
             let deadlines = [gateway.nextDeadline] + clients.map { $0.engine.nextDeadline }
-            let next = deadlines.compactMap { $0 }.min() ?? end
-            guard next <= end else { break }
+            guard let next = deadlines.compactMap({ $0 }).min(), next <= end else { break }
             now = max(next, now.after(1))
         }
         now = end
     }
 
-    /// Everything that is due at this moment.
-    private func settle() {
+    /// Does everything that is due at this moment; `false` if there is no end to it.
+    private func settle() -> Bool {
         for _ in 0..<1000 {
             var isQuiet = true
             for client in clients where (client.engine.nextDeadline ?? .never) <= now {
@@ -127,9 +125,11 @@ final class GatewayDesk {
                 isQuiet = false
                 act { gateway, out in gateway.advance(to: now, into: &out) }
             }
-            if isQuiet { return }
+            if isQuiet { return true }
         }
-        Issue.record("it does not come to rest")
+        let deadlines = clients.map { $0.engine.nextDeadline }
+        Issue.record("no rest at \(now): gateway \(String(describing: gateway.nextDeadline)), clients \(deadlines)")
+        return false
     }
 
     private func pass(_ out: DatagramOutbox, from client: Client) {

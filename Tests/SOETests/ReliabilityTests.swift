@@ -135,6 +135,26 @@ struct ReliabilityTests {
         #expect(desk.take(client.endpoint) == [client.reliable(1, [6])], "alone it travels bare")
     }
 
+    @Test func fullPacketsNeedNotWaitForTheEndOfTheTurn() throws {
+        var desk = Desk()
+        var client = HandPeer()
+        let peer = try client.open(with: &desk)
+        desk.receive(client.reliable(0, [1]), from: client.endpoint)
+        for _ in 0..<6 { #expect(desk.enqueue([UInt8](repeating: 7, count: 100), to: peer) == .accepted) }
+        #expect(desk.engine.fullPackets(for: peer) == 1, "four, and two that have room for more")
+        desk.sendFull(to: peer)
+        #expect(desk.engine.fullPackets(for: peer) == 0)
+        #expect(client.takePackets(&desk).map(\.code) == [.reliableData0])
+        desk.sendFull(to: peer)
+        #expect(desk.take(client.endpoint).isEmpty)
+        desk.settle()
+        let rest = client.takePackets(&desk)
+        #expect(rest.map(\.code) == [.acknowledgeAll0, .reliableData0])
+        #expect(rest.last?.body.prefix(2) == [0, 1])
+        desk.disconnect(peer)
+        #expect(desk.enqueue([1], to: peer) == .closed && desk.engine.fullPackets(for: peer) == 0)
+    }
+
     @Test func anAnswerCarriesTheAcknowledgement() throws {
         var desk = Desk()
         var client = HandPeer()

@@ -2,6 +2,7 @@ import Hummingbird
 import HummingbirdCore
 import NIOCore
 import RelayCore
+import RelayNIO
 
 /// A request to the admin listener, with who asks.
 struct AdminContext: RequestContext {

@@ -4,6 +4,7 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import RelayCore
+import RelayNIO
 
 /// Stands before everything but health checks: lets in who has a token, turns away what other sites' pages ask, and writes
 /// down who changed something.

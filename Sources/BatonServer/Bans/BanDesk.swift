@@ -1,6 +1,7 @@
 import Logging
 import NIOConcurrencyHelpers
 import RelayCore
+import RelayNIO
 import ServiceLifecycle
 
 /// The bans that operators make while the server runs: in force for all protocols at once, and written down.

@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 package import Netplay
 package import RelayCore
+import RelayNIO
 
 /// Lets programs that know no tunnel join a session of one: whoever connects here is in the session.
 ///

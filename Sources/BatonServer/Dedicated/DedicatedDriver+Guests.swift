@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import Netplay
 import RelayCore
+import RelayNIO
 
 /// The doors of hosts, and those who come through them.
 extension DedicatedDriver {

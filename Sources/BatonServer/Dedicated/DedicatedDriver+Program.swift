@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import Netplay
 import RelayCore
+import RelayNIO
 
 /// Finding what a host runs, running it, and asking whether it is well.
 extension DedicatedDriver {

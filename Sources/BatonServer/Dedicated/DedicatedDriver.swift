@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import Netplay
 import RelayCore
+import RelayNIO
 
 /// Runs the desk of dedicated hosts on one event loop: hands it what happens, does what it wants done, keeps one timer.
 ///

@@ -1,6 +1,7 @@
 import Logging
 import NIOConcurrencyHelpers
 import RelayCore
+import RelayNIO
 
 /// What a program writes, line by line: the last lines are kept, and a bounded number is logged at debug.
 final class OutputTail: Sendable {

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import RelayCore
+import RelayNIO
 
 /// A UDP socket that requests come to.
 final class RequestSocket: ChannelInboundHandler {

@@ -1,5 +1,6 @@
 import NIOConcurrencyHelpers
 import RelayCore
+import RelayNIO
 
 /// The one desk at which connections of all protocols are admitted.
 ///

@@ -1,6 +1,7 @@
 import Logging
 import NIOConcurrencyHelpers
 import RelayCore
+import RelayNIO
 
 /// Turns what a listener tells into log lines, a bounded number of them.
 ///

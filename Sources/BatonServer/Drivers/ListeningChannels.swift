@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import RelayCore
+import RelayNIO
 
 /// The listening sockets of one service.
 final class ListeningChannels: Sendable {

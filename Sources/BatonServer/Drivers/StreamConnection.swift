@@ -1,5 +1,6 @@
 import NIOCore
 import RelayCore
+import RelayNIO
 
 /// One TCP connection: the only handler in its pipeline.
 ///

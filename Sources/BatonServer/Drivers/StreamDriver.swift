@@ -1,5 +1,6 @@
 import NIOCore
 import RelayCore
+import RelayNIO
 
 /// Runs one engine on one event loop: hands it what happens on its connections, does what it wants done, and keeps
 /// one timer. It knows no protocol.

@@ -2,6 +2,7 @@ import Glibc
 import NIOCore
 import NIOPosix
 import RelayCore
+import RelayNIO
 
 /// Binds a listening TCP socket whose connections belong to a driver.
 struct StreamListener {

@@ -3,6 +3,7 @@ import HummingbirdCore
 import NIOConcurrencyHelpers
 import NIOCore
 import RelayCore
+import RelayNIO
 
 /// A request, with who asks.
 struct CallerContext: RequestContext {

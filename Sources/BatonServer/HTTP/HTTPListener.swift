@@ -7,6 +7,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import RelayCore
+import RelayNIO
 
 /// The listeners of a service that speaks HTTP/1.1, and their connections.
 ///

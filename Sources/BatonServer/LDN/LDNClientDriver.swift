@@ -2,6 +2,7 @@ import LDN
 import NIOCore
 import NIOPosix
 import RelayCore
+import RelayNIO
 
 /// Runs one client on one event loop: hands it what happens on its connections, does what it wants done, keeps one timer
 /// and those who wait for answers. Confined to its event loop.

@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 public import RelayCore
+import RelayNIO
 
 /// A client of an LDN master on sockets: `LDNClient`, its connection to the master and, in P2P networks, the one to the
 /// host.

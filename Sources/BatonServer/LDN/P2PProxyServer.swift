@@ -5,6 +5,7 @@ import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 public import RelayCore
+import RelayNIO
 
 /// A host's P2P proxy on sockets: `P2PProxyEngine` behind a listener, and its port mapped at the router on request.
 ///

@@ -2,6 +2,7 @@ import Foundation
 import LDN
 import NIOCore
 import RelayCore
+import RelayNIO
 
 /// Holds the master's documents for the web ready. They are made when somebody asks, and not more than once a second,
 /// however many ask; the master is only asked for a copy of what there is.

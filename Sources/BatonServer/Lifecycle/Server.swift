@@ -2,6 +2,7 @@ package import Logging
 import NIOCore
 import NIOPosix
 package import RelayCore
+import RelayNIO
 import ServiceLifecycle
 import UnixSignals
 

@@ -2,6 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Netplay
 import RelayCore
+import RelayNIO
 
 /// The one place where rooms of the lobby are announced and looked up, whatever connection asks.
 ///

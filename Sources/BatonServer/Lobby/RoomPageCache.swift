@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Netplay
 import RelayCore
+import RelayNIO
 
 /// The page of rooms, made anew when a room has changed, but at most once a second: with many rooms something always
 /// changes.

@@ -1,6 +1,7 @@
 package import NIOCore
 import NIOPosix
 import RelayCore
+import RelayNIO
 
 /// Has ports of this machine let in by the router in front of it, renews that while it is needed and takes it back.
 ///

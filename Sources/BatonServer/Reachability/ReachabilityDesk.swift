@@ -2,6 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Netplay
 import RelayCore
+import RelayNIO
 
 /// Lets strangers have hosts asked if they answer, so seldom and so restrictedly that it is of no use for scanning ports
 /// or annoying others.

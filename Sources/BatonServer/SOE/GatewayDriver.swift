@@ -1,5 +1,6 @@
 import NIOCore
 import RelayCore
+import RelayNIO
 import SOE
 import SOEGateway
 
@@ -8,7 +9,10 @@ import SOEGateway
 /// Confined to its event loop; everything in it is called there.
 final class GatewayDriver {
     let eventLoop: any EventLoop
-    let port: DatagramPort
+    private var ports: [DatagramPort] = []
+    /// Which socket has heard of somebody, where that is not the first of its family.
+    private var routes: [Endpoint: DatagramPort] = [:]
+    private var maxRoutes = GatewayDriver.fewestRoutes
     private(set) var engine: GatewayEngine
     private let backendAddress: ServerAddress
     private let log: ListenerLog
@@ -20,6 +24,7 @@ final class GatewayDriver {
     private var events = Tally()
     /// Of open sessions, for the log.
     private var endpoints: [PeerID: Endpoint] = [:]
+    private static let fewestRoutes = 65_536
     private lazy var timer = LoopTimer(eventLoop: eventLoop) { [unowned self] in endTurn() }
 
     init(engine: GatewayEngine, backend: ServerAddress, log: ListenerLog, eventLoop: any EventLoop) {
@@ -27,13 +32,6 @@ final class GatewayDriver {
         self.log = log
         self.eventLoop = eventLoop
         backendAddress = backend
-        port = DatagramPort(eventLoop: eventLoop)
-        port.receiver = DatagramPort.Receiver(
-            receive: { [unowned self] datagram, endpoint in
-                self.engine.receive(datagram, from: endpoint, at: .now, into: &outbox)
-            },
-            endTurn: { [unowned self] in endTurn() }
-        )
     }
 
     /// Begins: the first turn asks for the backend.
@@ -127,7 +125,6 @@ final class GatewayDriver {
     func stop() {
         isStopped = true
         timer.cancel()
-        port.receiver = nil
         let channel = backend
         backend = nil
         channel?.close(promise: nil)
@@ -161,11 +158,7 @@ final class GatewayDriver {
     private func drainOnce() {
         var taken = GatewayOutbox()
         swap(&taken, &outbox)
-        for index in 0..<taken.datagrams.datagramCount {
-            let (datagram, endpoint) = taken.datagrams.datagram(at: index)
-            port.send(datagram, to: endpoint)
-        }
-        port.flush()
+        send(taken.datagrams)
         for index in 0..<taken.datagrams.effectCount {
             if case .emit(let event) = taken.datagrams.effect(at: index) { note(event) }
         }
@@ -183,6 +176,11 @@ final class GatewayDriver {
         if outbox.isEmpty { outbox = taken }
     }
 
+    private func send(_ datagrams: DatagramOutbox) {
+        guard ports.count != 1 else { return ports[0].send(datagrams) }
+        for port in ports { port.send(datagrams) { self.port(to: $0) === port } }
+    }
+
     private func note(_ event: any EngineEvent) {
         events.count(event.name)
         if let event = event as? GatewayEvent, case .refused(_, let refusal) = event {
@@ -192,7 +190,8 @@ final class GatewayDriver {
         case .opened(let peer, let endpoint), .remapped(let peer, let endpoint):
             endpoints[peer] = endpoint
         case .closed(let peer, let reason, byPeer: _, undelivered: _):
-            log.closed(peer, endpoints.removeValue(forKey: peer), word: reason.word, sentence: event.message)
+            let endpoint = endpoints.removeValue(forKey: peer)
+            log.closed(peer, endpoint, word: reason.word, sentence: event.message)
             return
         case .writable:
             return
@@ -200,5 +199,62 @@ final class GatewayDriver {
             break
         }
         log.event(event, event.peer.flatMap { endpoints[$0] })
+    }
+}
+
+// MARK: The sockets
+
+extension GatewayDriver: DatagramReceiver {
+    /// Opens one more socket.
+    static func listen(
+        on address: SocketAddress, for driver: NIOLoopBound<GatewayDriver>, eventLoop: any EventLoop
+    ) async throws -> any Channel {
+        let port = try await DatagramPort.open(address, on: eventLoop) { port in
+            driver.value.ports.append(port)
+            return driver.value
+        }
+        return try await eventLoop.submit { port.value.channel }.get()
+    }
+
+    /// Datagrams the system did not take.
+    var datagramsNotSent: UInt64 { ports.reduce(0) { $0 &+ $1.dropped } }
+
+    func receive(_ datagram: ByteBuffer, from endpoint: Endpoint, on port: DatagramPort) {
+        guard !isStopped else { return }
+        if ports.count > 1, self.port(to: endpoint) !== port { route(endpoint, to: port) }
+        engine.receive(datagram, from: endpoint, at: .now, into: &outbox)
+    }
+
+    func endTurn(of port: DatagramPort) {
+        endTurn()
+    }
+
+    func closed(_ port: DatagramPort, error: (any Error)?) {
+        ports.removeAll { $0 === port }
+        routes = routes.filter { $0.value !== port }
+    }
+
+    /// The socket that reaches somebody.
+    private func port(to endpoint: Endpoint) -> DatagramPort? {
+        if !routes.isEmpty, let port = routes[endpoint] { return port }
+        return firstPort(to: endpoint)
+    }
+
+    private func firstPort(to endpoint: Endpoint) -> DatagramPort? {
+        ports.first { ($0.endpoint.address.ipv4 == nil) == (endpoint.address.ipv4 == nil) }
+    }
+
+    private func route(_ endpoint: Endpoint, to port: DatagramPort) {
+        if firstPort(to: endpoint) === port {
+            routes[endpoint] = nil
+            return
+        }
+        if routes.count >= maxRoutes {
+            // Those without a session are forgotten: they may be anybody's.
+            let known = Set(endpoints.values)
+            routes = routes.filter { known.contains($0.key) }
+            maxRoutes = max(Self.fewestRoutes, routes.count * 2)
+        }
+        routes[endpoint] = port
     }
 }

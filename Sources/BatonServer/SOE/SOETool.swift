@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 package import RelayCore
+import RelayNIO
 package import SOE
 package import SOETools
 import UnixSignals
@@ -49,26 +50,21 @@ private struct EngineSeat<Engine: DatagramEngine>: Sendable {
     let endpoint: Endpoint
     private let driver: NIOLoopBound<EngineDriver<Engine>>
     private let eventLoop: any EventLoop
-    private let socket: any Channel
 
     init(
         on endpoint: Endpoint, makeEngine: @escaping @Sendable () -> Engine,
         onTurn: @escaping @Sendable (borrowing Engine) -> Void = { _ in }
     ) async throws {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-        let (driver, port) = try await eventLoop.submit {
-            let driver = EngineDriver(engine: makeEngine(), eventLoop: eventLoop, onTurn: onTurn)
-            return (NIOLoopBound(driver, eventLoop: eventLoop), NIOLoopBound(driver.port, eventLoop: eventLoop))
-        }.get()
         do {
             let address = try SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port))
-            socket = try await DatagramPort.bind(address, to: port, eventLoop: eventLoop)
+            driver = try await EngineDriver.open(address, on: eventLoop, makeEngine: makeEngine, onTurn: onTurn)
         } catch {
             throw BatonError.binding(endpoint, for: "soe", error)
         }
-        self.driver = driver
         self.eventLoop = eventLoop
-        self.endpoint = socket.localAddress?.endpoint ?? endpoint
+        let driver = driver
+        self.endpoint = try await eventLoop.submit { driver.value.port.endpoint }.get()
     }
 
     func act(_ change: @escaping @Sendable (inout Engine, inout DatagramOutbox) -> Void) async throws {
@@ -92,8 +88,7 @@ private struct EngineSeat<Engine: DatagramEngine>: Sendable {
         }
         let value = try await look(result)
         let driver = driver
-        try await eventLoop.submit { driver.value.stop() }.get()
-        try? await socket.close()
+        try await eventLoop.submit { driver.value.port.close() }.get()
         return value
     }
 }

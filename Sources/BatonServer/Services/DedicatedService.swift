@@ -3,6 +3,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import Netplay
 import RelayCore
+import RelayNIO
 import ServiceLifecycle
 
 /// Dedicated hosts as a service: section `netplay.dedicated` of the configuration.

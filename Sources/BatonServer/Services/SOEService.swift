@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import RelayCore
+import RelayNIO
 import SOE
 import SOEGateway
 import ServiceLifecycle
@@ -13,7 +14,6 @@ final class SOEService: Relay {
     private let section: Configuration.SOE
     private let eventLoop: any EventLoop
     private let driver: NIOLoopBound<GatewayDriver>
-    private let port: NIOLoopBound<DatagramPort>
     private let log: ListenerLog
     private let context: RelayContext
     private let channels = ListeningChannels()
@@ -30,23 +30,22 @@ final class SOEService: Relay {
         let log = ListenerLog(context.logger, protocolName: Self.protocolName)
         self.eventLoop = eventLoop
         self.log = log
-        (driver, port) = try await eventLoop.submit {
+        driver = try await eventLoop.submit {
             let engine = GatewayEngine(configuration: section.engine, door: GatewayEngine.Door(desk))
             let driver = GatewayDriver(engine: engine, backend: section.backend, log: log, eventLoop: eventLoop)
-            return (NIOLoopBound(driver, eventLoop: eventLoop), NIOLoopBound(driver.port, eventLoop: eventLoop))
+            return NIOLoopBound(driver, eventLoop: eventLoop)
         }.get()
     }
 
     func start() async throws {
-        let (context, port, eventLoop) = (context, port, eventLoop)
+        let (context, driver, eventLoop) = (context, driver, eventLoop)
         let onListening: (String, Endpoint) -> Void = { name, bound in
             context.onListening(name, bound)
             context.portMapping?.listening(name, .udp, bound)
         }
         try await channels.open(section.listen, for: name, log: log, onListening: onListening) { address in
-            try await DatagramPort.bind(address, to: port, eventLoop: eventLoop)
+            try await GatewayDriver.listen(on: address, for: driver, eventLoop: eventLoop)
         }
-        let driver = driver
         try await eventLoop.submit { driver.value.start() }.get()
     }
 
@@ -96,7 +95,8 @@ final class SOEService: Relay {
             let engine = driver.value.engine
             return RelayStatus(
                 name: name, listeners: listeners, peers: engine.clientCount, rooms: engine.clientCount,
-                queuedBytes: engine.totals.queuedBytes, counters: driver.value.counters, figures: engine.figures)
+                queuedBytes: engine.totals.queuedBytes, counters: driver.value.counters,
+                figures: engine.figures + [.datagramsNotSent(driver.value.datagramsNotSent)])
         }.get()
     }
 }
@@ -163,5 +163,12 @@ extension GatewayEngine {
                 name: "late_frames_total", kind: .counter, help: "Frames of the backend's for sessions that had ended.",
                 value: counters.framesTooLate),
         ]
+    }
+}
+
+extension RelayFigure {
+    fileprivate static func datagramsNotSent(_ count: UInt64) -> RelayFigure {
+        RelayFigure(
+            name: "datagrams_not_sent_total", kind: .counter, help: "Datagrams the system did not take.", value: count)
     }
 }

@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import RelayCore
+import RelayNIO
 import ServiceLifecycle
 
 /// What every relay over TCP does: its listeners, its driver on its event loop, and the way in for control.

@@ -72,8 +72,8 @@ public struct ReliableSender {
     public var queuedBytes: Int { queue.bytes }
     /// Whether all that was taken is acknowledged.
     public var isIdle: Bool { queue.units.isEmpty }
-    /// How many packets wait to be sent for the first time.
-    public var waitingPackets: Int { queue.units.count - sentCount }
+    /// How many packets wait to be sent for the first time and have no room for one more message.
+    public var fullPackets: Int { queue.units.count - sentCount - (queue.hasOpenUnit ? 1 : 0) }
     /// From the oldest packet not acknowledged to the newest sent.
     public var span: Int { sentCount }
 

@@ -184,6 +184,16 @@ public struct SOEEngine: DatagramEngine {
         return result
     }
 
+    /// How many packets for a peer are full, so that no further message would travel with them.
+    public func fullPackets(for peer: PeerID) -> Int {
+        table[peer]?.session.fullPackets ?? 0
+    }
+
+    /// Sends full packets ahead of the next `advance`, so that the peer can work on them while this side works on.
+    public mutating func sendFull(to peer: PeerID, at now: Instant, into out: inout DatagramOutbox) {
+        table[peer]?.session.sendFull(at: now, into: &out)
+    }
+
     /// Ends a session when what was taken for it has arrived, or after its `flushTimeout`.
     public mutating func disconnect(
         _ peer: PeerID, reason: DisconnectReason = .application, at now: Instant, into out: inout DatagramOutbox

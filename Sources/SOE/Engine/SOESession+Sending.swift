@@ -95,7 +95,7 @@ extension SOESession {
                 writeAcknowledgements(of: index, at: now, &writer, into: &out)
             }
         }
-        writeReliable(at: now, &writer, into: &out)
+        writeReliable(at: now, onlyFull: false, &writer, into: &out)
         if !loose.isEmpty { writeLoose(&writer, into: &out) }
         writeStatus(at: now, &writer, into: &out)
         writer.finish(coding: coding, zlib: zlib, to: remote, &out)
@@ -103,15 +103,33 @@ extension SOESession {
         if counted.datagramsSent != before { lastSent = now }
     }
 
+    /// How many packets are ready that gain nothing by waiting for the end of the turn.
+    var fullPackets: Int {
+        guard case .running = phase else { return 0 }
+        return channels.reduce(0) { $0 + $1.sender.fullPackets }
+    }
+
+    /// Sends those, and leaves the rest, acknowledgements too, to the end of the turn.
+    mutating func sendFull(at now: Instant, into out: inout DatagramOutbox) {
+        var writer = DatagramWriter(coding: coding, limit: sendLength)
+        writeReliable(at: now, onlyFull: true, &writer, into: &out)
+        guard !writer.isEmpty else { return }
+        writer.finish(coding: coding, zlib: zlib, to: remote, &out)
+        note(writer.finished, writer.finishedBytes)
+        lastSent = now
+    }
+
     /// The channels take turns, packet by packet: they share one window, and none may starve.
     private mutating func writeReliable(
-        at now: Instant, _ writer: inout DatagramWriter, into out: inout DatagramOutbox
+        at now: Instant, onlyFull: Bool, _ writer: inout DatagramWriter, into out: inout DatagramOutbox
     ) {
         var refusals = 0
         while refusals < channels.count {
             let index = nextChannel < channels.count ? nextChannel : 0
             nextChannel = index + 1
-            guard let packet = channels[index].sender.next(at: now, over: &path) else {
+            guard !onlyFull || channels[index].sender.fullPackets > 0,
+                let packet = channels[index].sender.next(at: now, over: &path)
+            else {
                 refusals += 1
                 continue
             }

@@ -41,6 +41,9 @@ struct UnitQueue {
     /// How many bytes are kept.
     var bytes: Int { store.count }
 
+    /// Whether more may join the last unit.
+    var hasOpenUnit: Bool { openMessages > 0 }
+
     /// Writes the bytes of a unit.
     @inline(__always)
     func write(_ start: Int, _ count: Int, into datagram: inout ByteBuffer) {

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import RelayCore
+import RelayNIO
 import Testing
 
 @testable import BatonServer

@@ -4,6 +4,7 @@ import NIOCore
 import NIOPosix
 import Netplay
 import RelayCore
+import RelayNIO
 import Testing
 
 @testable import BatonServer

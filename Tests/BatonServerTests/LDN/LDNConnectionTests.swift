@@ -4,6 +4,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import RelayCore
+import RelayNIO
 import Testing
 
 @testable import BatonServer

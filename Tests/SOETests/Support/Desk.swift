@@ -33,6 +33,11 @@ struct Desk {
         engine.enqueue(ByteBuffer(bytes: bytes), on: channel, to: peer, at: now)
     }
 
+    mutating func sendFull(to peer: PeerID) {
+        engine.sendFull(to: peer, at: now, into: &out)
+        drain()
+    }
+
     mutating func connect(to endpoint: Endpoint, _ parameters: SOEParameters? = nil) throws -> PeerID {
         let peer = try engine.connect(to: endpoint, parameters: parameters, at: now, into: &out)
         settle()
