@@ -63,8 +63,10 @@ public struct CapturedDatagram: Hashable, Sendable {
         var type = type
         // VLAN tags, at most as deep as anybody stacks them.
         for _ in 0..<4 where type == 0x8100 || type == 0x88A8 {
-            guard let tag = bytes.readMultipleIntegers(as: (UInt16, UInt16).self) else { return nil }
-            type = tag.1
+            guard bytes.readInteger(as: UInt16.self) != nil, let inner = bytes.readInteger(as: UInt16.self) else {
+                return nil
+            }
+            type = inner
         }
         return type == 0x0800 || type == 0x86DD ? unwrapNetwork(&bytes) : nil
     }
