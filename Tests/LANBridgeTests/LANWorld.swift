@@ -163,13 +163,14 @@ final class LANWorld {
 
     func sendOnLAN(_ frame: [UInt8], from station: UInt64) { onLAN(frame, from: .station(MACAddress(bits: station))) }
 
+    /// What a card was handed since the last time, but for frames of the tunnel's own.
     func take(_ end: Int) -> [[UInt8]] {
         defer { ends[end].received = [] }
-        return ends[end].received
+        return ends[end].received.filter { !Self.isOwn($0) }
     }
 
     func take(station: UInt64) -> [[UInt8]] {
-        stationFrames.removeValue(forKey: MACAddress(bits: station)) ?? []
+        (stationFrames.removeValue(forKey: MACAddress(bits: station)) ?? []).filter { !Self.isOwn($0) }
     }
 
     func status(_ end: Int) -> TunnelStatus { ends[end].engine.status }
@@ -191,6 +192,8 @@ final class LANWorld {
             schedule(.lanFrame(frame, to: .station(station)), after: .microseconds(50))
         }
     }
+
+    private static func isOwn(_ frame: [UInt8]) -> Bool { frame[12] == 0x88 && frame[13] == 0xB5 }
 
     static func mac(_ frame: [UInt8], _ offset: Int) -> MACAddress {
         MACAddress(bits: frame[offset..<offset + 6].reduce(0) { $0 << 8 | UInt64($1) })

@@ -4,7 +4,7 @@ import RelayCore
 struct Pulse {
     private let interval: Int64
     private let silence: Int64
-    private(set) var next: Instant?
+    private var nextPing: Instant?
     private var heardAt: Instant
     private var number: UInt16 = 0
     private var sentAt: Instant?
@@ -19,6 +19,13 @@ struct Pulse {
         heardAt = now
     }
 
+    /// When it has to be looked at.
+    func next(isSilent: Bool) -> Instant? {
+        guard let nextPing else { return nil }
+        guard !isSilent, let since = unansweredSince else { return nextPing }
+        return min(nextPing, since.after(silence))
+    }
+
     var roundTrip: Duration? { smoothed.map { .nanoseconds($0) } }
 
     mutating func start(_ relay: PeerID, at now: Instant, into out: inout LANOutbox) {
@@ -29,7 +36,7 @@ struct Pulse {
     }
 
     mutating func stop() {
-        next = nil
+        nextPing = nil
         sentAt = nil
         unansweredSince = nil
     }
@@ -38,12 +45,12 @@ struct Pulse {
         number &+= 1
         sentAt = now
         if unansweredSince == nil { unansweredSince = now }
-        next = now.after(interval)
+        nextPing = now.after(interval)
         out.append(.datagram(OverlayHeader(ping: number), .input(0..<0), to: relay, isUrgent: true))
     }
 
     mutating func advance(_ relay: PeerID, at now: Instant, into out: inout LANOutbox) {
-        if let next, next <= now { ping(relay, at: now, into: &out) }
+        if let nextPing, nextPing <= now { ping(relay, at: now, into: &out) }
     }
 
     mutating func answered(_ number: UInt16, at now: Instant) {
