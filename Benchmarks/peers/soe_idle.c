@@ -1,7 +1,8 @@
 // Opens SOE sessions from as many sockets, and then says a heartbeat in each every 25 seconds, as the
 // clients of PlanetSide 2's ports do.
 //
-//   soe_idle PORT SESSIONS   prints `open SESSIONS`
+//   soe_idle PORT SESSIONS         prints `open SESSIONS`
+//   soe_idle PORT SESSIONS plain   the same datagrams to an echo that knows no sessions
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -27,10 +28,12 @@ static uint32_t crc(uint32_t state, const unsigned char *bytes, int count) {
     return state;
 }
 
-static int open_session(struct session *session, int port, uint32_t number) {
+static int open_session(struct session *session, int port, uint32_t number, int is_plain) {
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7F000001), .sin_port = htons(port)};
     session->fd = socket(AF_INET, SOCK_DGRAM, 0);
     if (session->fd < 0 || connect(session->fd, (struct sockaddr *)&server, sizeof server) < 0) return -1;
+    memcpy(session->heartbeat, (unsigned char[]){0, 6, 0, 0}, 4);
+    if (is_plain) return 0;
     unsigned char request[] = "\0\1\0\0\0\3....\0\0\5\x78SoePingPong", answer[64];
     memcpy(request + 6, &number, 4);
     for (int try = 0; try < 20; try++) {
@@ -49,7 +52,7 @@ static int open_session(struct session *session, int port, uint32_t number) {
 }
 
 int main(int count, char **words) {
-    if (count != 3) return fprintf(stderr, "soe_idle PORT SESSIONS\n"), 2;
+    if (count != 3 && count != 4) return fprintf(stderr, "soe_idle PORT SESSIONS [plain]\n"), 2;
     int sessions = atoi(words[2]);
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
@@ -57,7 +60,7 @@ int main(int count, char **words) {
     setrlimit(RLIMIT_NOFILE, &files);
     struct session *all = calloc(sessions, sizeof *all);
     for (int i = 0; i < sessions; i++)
-        if (open_session(&all[i], atoi(words[1]), i + 1) < 0) return fprintf(stderr, "session %d did not open\n", i), 1;
+        if (open_session(&all[i], atoi(words[1]), i + 1, count == 4) < 0) return fprintf(stderr, "session %d did not open\n", i), 1;
     printf("open %d\n", sessions);
     fflush(stdout);
     unsigned char answer[2048];

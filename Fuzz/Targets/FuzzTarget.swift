@@ -17,6 +17,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case ldnClient = "ldn-client"
     case soeWire = "soe-wire"
     case soeEngine = "soe-engine"
+    case soeCapture = "soe-capture"
     case soeGatewayWire = "soe-gateway-wire"
     case soeGatewayEngine = "soe-gateway-engine"
 
@@ -40,6 +41,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .ldnClient: fuzzLDNClient(bytes)
         case .soeWire: fuzzSOEWire(bytes)
         case .soeEngine: fuzzSOEEngine(bytes)
+        case .soeCapture: fuzzSOECapture(bytes)
         case .soeGatewayWire: fuzzSOEGatewayWire(bytes)
         case .soeGatewayEngine: fuzzSOEGatewayEngine(bytes)
         }

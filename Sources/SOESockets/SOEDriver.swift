@@ -99,14 +99,14 @@ public final class SOEDriver {
             return engine.enqueue(message, on: channel, to: peer, at: .now)
         }
         let result = engine.enqueue(message, on: channel, to: peer, at: now)
-        if engine.fullPackets(for: peer) >= fullAtOnce { sendFull(to: peer) }
+        sendFull(to: peer)
         return result
     }
 
     /// Peers that are answered while the rest of what they said is being handled work at the same time, not in turns. As a
     /// turn gets longer, more goes at once: then it is the number of system calls that counts.
     private func sendFull(to peer: PeerID) {
-        engine.sendFull(to: peer, at: now, into: &outbox)
+        guard engine.sendFull(to: peer, fewest: fullAtOnce, at: now, into: &outbox) else { return }
         fullAtOnce = min(fullAtOnce * 2, Self.mostFullAtOnce)
         guard outbox.datagramCount > 0 else { return }
         port.send(outbox)

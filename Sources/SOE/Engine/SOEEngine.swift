@@ -184,14 +184,18 @@ public struct SOEEngine: DatagramEngine {
         return result
     }
 
-    /// How many packets for a peer are full, so that no further message would travel with them.
-    public func fullPackets(for peer: PeerID) -> Int {
-        table[peer]?.session.fullPackets ?? 0
-    }
-
-    /// Sends full packets ahead of the next `advance`, so that the peer can work on them while this side works on.
-    public mutating func sendFull(to peer: PeerID, at now: Instant, into out: inout DatagramOutbox) {
-        table[peer]?.session.sendFull(at: now, into: &out)
+    /// Sends packets that are full ahead of the next `advance`, so that the peer can work on them while this side works on:
+    /// no further message would travel with them.
+    ///
+    /// - Parameter fewest: does nothing unless there are so many.
+    /// - Returns: whether there were.
+    public mutating func sendFull(
+        to peer: PeerID, fewest: Int = 1, at now: Instant, into out: inout DatagramOutbox
+    ) -> Bool {
+        // Asked for each message: a look that does not mutate would copy the engine.
+        guard let slot = table[peer], slot.session.fullPackets >= fewest else { return false }
+        slot.session.sendFull(at: now, into: &out)
+        return true
     }
 
     /// Ends a session when what was taken for it has arrived, or after its `flushTimeout`.

@@ -33,9 +33,9 @@ struct Desk {
         engine.enqueue(ByteBuffer(bytes: bytes), on: channel, to: peer, at: now)
     }
 
-    mutating func sendFull(to peer: PeerID) {
-        engine.sendFull(to: peer, at: now, into: &out)
-        drain()
+    mutating func sendFull(to peer: PeerID, fewest: Int = 1) -> Bool {
+        defer { drain() }
+        return engine.sendFull(to: peer, fewest: fewest, at: now, into: &out)
     }
 
     mutating func connect(to endpoint: Endpoint, _ parameters: SOEParameters? = nil) throws -> PeerID {
