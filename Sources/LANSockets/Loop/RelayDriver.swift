@@ -1,0 +1,261 @@
+package import LANBridge
+import NIOCore
+package import QUICTransport
+package import RelayCore
+
+/// Runs the relay's engine over one QUIC endpoint.
+///
+/// Confined to the thread of its loop.
+package final class RelayDriver: QUICDelegate {
+    /// How the rest of the server takes part. Called on the loop's thread.
+    package struct Surroundings: Sendable {
+        /// Whether an address may connect; whoever may is released once.
+        package var admit: @Sendable (IPAddress, Instant) -> Admission.Refusal?
+        package var release: @Sendable (IPAddress, Instant) -> Void
+        package var note: @Sendable (any EngineEvent, Endpoint?) -> Void
+        package var closed: @Sendable (PeerID, Endpoint, CloseReason) -> Void
+        package var refused: @Sendable (Endpoint, Admission.Refusal) -> Void
+
+        package init(
+            admit: @escaping @Sendable (IPAddress, Instant) -> Admission.Refusal?,
+            release: @escaping @Sendable (IPAddress, Instant) -> Void,
+            note: @escaping @Sendable (any EngineEvent, Endpoint?) -> Void,
+            closed: @escaping @Sendable (PeerID, Endpoint, CloseReason) -> Void,
+            refused: @escaping @Sendable (Endpoint, Admission.Refusal) -> Void
+        ) {
+            self.admit = admit
+            self.release = release
+            self.note = note
+            self.closed = closed
+            self.refused = refused
+        }
+    }
+
+    /// One connection, from its handshake on.
+    private struct Line {
+        /// Where it was admitted from, which is whom admission counts.
+        var admitted: Endpoint
+        var remote: Endpoint
+        /// The stream that control messages go on: the first the peer opens.
+        var control: Int64?
+        /// The engine has parted from it for this reason; the peer has a moment to read why.
+        var parting: CloseReason?
+    }
+
+    package private(set) var engine: LANRelayEngine
+    package private(set) var counters = StreamCounters()
+    let endpoint: QUICEndpoint
+    private let sockets: QUICSockets
+    private let surroundings: Surroundings
+    private var lines = PeerMap<Line>()
+    private var partings = DeadlineHeap()
+    /// Strangers that were admitted and whose connection is not known by name yet.
+    private var admitted: [Endpoint: Int] = [:]
+    private var out = LANOutbox()
+    private var now: Instant
+
+    /// How long a peer has to read why it is parted from.
+    private static let farewell = Duration.milliseconds(500)
+
+    init(
+        engine: LANRelayEngine, transport: QUICConfiguration, certificate: TLSCertificate, sockets: QUICSockets,
+        surroundings: Surroundings
+    ) throws(TLSError) {
+        self.engine = engine
+        self.sockets = sockets
+        self.surroundings = surroundings
+        now = .now
+        let local = sockets.locals.first ?? Endpoint(address: .anyIPv6, port: 0)
+        endpoint = try QUICEndpoint(transport, local: local, certificate: certificate, at: now)
+        endpoint.delegate = self
+    }
+
+    // MARK: A turn of the loop
+
+    var nextDeadline: Instant? {
+        [endpoint.nextDeadline, engine.nextDeadline, partings.next].compactMap { $0 }.min()
+    }
+
+    func beginTurn() { now = .now }
+
+    func receive(from socket: Int) {
+        sockets.receive(socket) { packet, remote in
+            counters.bytesReceived &+= UInt64(packet.count)
+            endpoint.receive(packet, from: remote, at: now)
+        }
+    }
+
+    /// Does what is due and sends what came together.
+    func endTurn() {
+        endpoint.advance(to: now)
+        engine.advance(to: now, into: &out)
+        drain()
+        while let peer = partings.popDue(at: now) {
+            endpoint.close(peer, code: 0, reason: lines[peer]?.parting?.sentence ?? "")
+        }
+        endpoint.flush(at: now)
+    }
+
+    // MARK: What the operator wants
+
+    package func drainRooms() { engine.drain() }
+
+    package func reconfigure(_ configuration: LANBridgeConfiguration) {
+        engine.reconfigure(configuration)
+    }
+
+    /// Takes another certificate for the connections that follow.
+    package func use(_ certificate: TLSCertificate) throws(TLSError) {
+        try endpoint.use(certificate)
+    }
+
+    package func kick(_ peer: PeerID) -> Bool {
+        let isThere = engine.kick(peer, .kicked, at: now, into: &out)
+        drain()
+        return isThere
+    }
+
+    package func stop() {
+        engine.stop(at: now, into: &out)
+        drain()
+    }
+
+    package var connectionCount: Int { endpoint.connectionCount }
+    package var transportCounters: QUICEndpointCounters { endpoint.counters }
+    package var packetsDropped: UInt64 { sockets.dropped }
+
+    package func snapshots() -> [RoomSnapshot] { engine.snapshots(at: now) }
+
+    // MARK: What the transport tells
+
+    package func transmit(_ packets: borrowing PacketBatch) { sockets.send(packets) }
+
+    package func admits(_ remote: Endpoint) -> Bool {
+        if let refusal = surroundings.admit(remote.address, now) {
+            counters.refused.count(refusal.rawValue)
+            surroundings.refused(remote, refusal)
+            return false
+        }
+        return true
+    }
+
+    package func connected(_ connection: PeerID, remote: Endpoint) {
+        counters.connectionsOpened &+= 1
+        lines[connection] = Line(admitted: remote, remote: remote)
+        engine.connect(
+            connection, from: remote, datagram: endpoint.maxDatagram(of: connection), at: now, into: &out)
+        drain()
+    }
+
+    package func received(
+        _ bytes: UnsafeRawBufferPointer, stream: Int64, ended: Bool, from connection: PeerID
+    ) {
+        guard let line = lines[connection], line.parting == nil else { return }
+        if line.control == nil {
+            // Streams the peer opens for both directions have numbers that 4 divides (RFC 9000, section 2.1).
+            guard stream % 4 == 0 else { return endpoint.reset(stream: stream, code: 1, on: connection) }
+            lines.update(connection) { $0.control = stream }
+        } else if line.control != stream {
+            return endpoint.reset(stream: stream, code: 1, on: connection)
+        }
+        if !bytes.isEmpty {
+            engine.receiveControl(ByteBuffer(bytes: bytes), from: connection, at: now, into: &out)
+            drain()
+        }
+        if ended { lose(connection, .peerClosed) }
+    }
+
+    package func reset(stream: Int64, code: UInt64, from connection: PeerID) {
+        if lines[connection]?.control == stream { lose(connection, .peerClosed) }
+    }
+
+    package func received(datagram: UnsafeRawBufferPointer, from connection: PeerID) {
+        engine.receiveDatagram(datagram.bytes, from: connection, at: now, into: &out)
+        drain(input: datagram)
+    }
+
+    package func pathChanged(_ connection: PeerID, maxDatagram: Int, remote: Endpoint) {
+        lines.update(connection) { $0.remote = remote }
+        engine.setDatagram(maxDatagram, of: connection)
+    }
+
+    package func closed(_ connection: PeerID, remote: Endpoint, reason: QUICCloseReason) {
+        partings.cancel(connection)
+        guard let line = lines.remove(connection) else {
+            surroundings.release(remote.address, now)
+            return
+        }
+        surroundings.release(line.admitted.address, now)
+        let why = line.parting ?? CloseReason(reason)
+        counters.closed.count(why.word)
+        surroundings.closed(connection, line.remote, why)
+        engine.disconnect(connection, at: now, into: &out)
+        drain()
+    }
+
+    /// Ends a connection that went silent or reads too slowly; the engine is told.
+    private func lose(_ connection: PeerID, _ reason: CloseReason) {
+        guard lines[connection]?.parting == nil else { return }
+        lines.update(connection) { $0.parting = reason }
+        engine.disconnect(connection, at: now, into: &out)
+        endpoint.close(connection, code: 0, reason: reason.sentence)
+        drain()
+    }
+
+    // MARK: What the engine wants
+
+    private func drain(input: UnsafeRawBufferPointer = .init(start: nil, count: 0)) {
+        guard !out.effects.isEmpty else { return }
+        var slow: [PeerID] = []
+        out.scratch.withUnsafeBytes { scratch in
+            for index in out.effects.indices {
+                switch out.effects[index] {
+                case .datagram(let header, let bytes, let peer, let isUrgent):
+                    counters.messagesRelayed &+= 1
+                    counters.bytesRelayed &+= UInt64(bytes.count)
+                    endpoint.send(
+                        header, bytes, isUrgent: isUrgent, to: peer, input: input, scratch: scratch, at: now)
+                case .control(let message, let peer):
+                    if !sendControl(message, to: peer) { slow.append(peer) }
+                case .close(let peer, let reason): part(from: peer, reason)
+                case .emit(let event):
+                    counters.events.count(event.name)
+                    surroundings.note(event, event.peer.flatMap { lines[$0]?.remote })
+                case .deliver, .open, .join, .finish: break
+                }
+            }
+        }
+        out.removeAll()
+        for peer in slow { lose(peer, .slowReader) }
+    }
+
+    private func sendControl(_ message: ByteBuffer, to peer: PeerID) -> Bool {
+        guard let stream = lines[peer]?.control else { return true }
+        counters.bytesAnswered &+= UInt64(message.readableBytes)
+        return message.withUnsafeReadableBytes { endpoint.send($0, stream: stream, to: peer) }
+    }
+
+    private func part(from peer: PeerID, _ reason: CloseReason) {
+        guard let line = lines[peer], line.parting == nil else { return }
+        lines.update(peer) { $0.parting = reason }
+        if let control = line.control {
+            endpoint.send(.init(start: nil, count: 0), stream: control, end: true, to: peer)
+            partings.schedule(peer, at: now + Self.farewell)
+        } else {
+            endpoint.close(peer, code: 0, reason: reason.sentence)
+        }
+    }
+}
+
+extension CloseReason {
+    /// Why the transport says a connection is over.
+    init(_ reason: QUICCloseReason) {
+        switch reason {
+        case .local, .application: self = .peerClosed
+        case .idle: self = .idle
+        case .transport, .reset, .failed, .version, .certificate:
+            self = CloseReason("connection_lost", "the connection was lost: \(reason)")
+        case .handshakeTimeout: self = CloseReason("handshake_timeout", "the handshake took too long")
+        }
+    }
+}

@@ -1,0 +1,343 @@
+#!/usr/bin/env python3
+"""A LAN party in network namespaces, with Baton between its players. See scripts/interop/lan."""
+import json, os, shutil, signal, subprocess, sys, tempfile, time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../../../Benchmarks/lan"))
+import lanbench
+from lanbench import Bad, H1MAC, LANIP, LANIP6, MAC, RELAY_IP, PORT, WAN, sh
+
+BATON = os.environ["BATON"]
+FAILED = []
+
+def say(good, text, detail=""):
+    print(("ok: " if good else "FAIL: ") + text + (f" ({detail})" if detail and not good else ""), flush=True)
+    if not good:
+        FAILED.append(text)
+
+def eventually(check, limit=10.0):
+    """Waits for a condition; how long it took, or None."""
+    start = time.monotonic()
+    while time.monotonic() - start < limit:
+        if check():
+            return time.monotonic() - start
+        time.sleep(0.02)
+    return None
+
+class Party:
+    """The lab of the bench, with programs of Baton that are known by the node they run on."""
+    def __init__(self, clients=2, room=""):
+        self.lab = lanbench.Lab(clients, "off")
+        self.work = tempfile.mkdtemp(prefix="baton-party-")
+        self.config = f"{self.work}/baton.yaml"
+        self.programs = {}
+        self.write_config(room)
+
+    def write_config(self, more=""):
+        with open(self.config, "w") as file:
+            file.write(f'lan:\n  listen: "{RELAY_IP}:{PORT}"\n  public_address: "{RELAY_IP}:{PORT}"\n'
+                       f"  identity: {self.work}/identity.pem\n{more}")
+
+    def __enter__(self):
+        self.lab.up()
+        self.link = self.run("relay", "lan", "link", "party", "--config", self.config, "--no-qr").stdout.strip()
+        return self
+
+    def __exit__(self, *_):
+        for node in list(self.programs):
+            # TERM has a relay wait for its rooms.
+            self.stop(node, signal.SIGINT if node == "relay" else signal.SIGTERM)
+        self.lab.down()
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def run(self, node, *arguments, timeout=30):
+        return subprocess.run(self.lab.cmd(node, BATON, *arguments), capture_output=True, text=True, timeout=timeout,
+                              stdin=subprocess.DEVNULL)
+
+    def start(self, node, *arguments, log=None):
+        path = f"{self.work}/{log or node}.log"
+        with open(path, "w") as file:
+            self.programs[log or node] = subprocess.Popen(self.lab.cmd(node, BATON, *arguments), stdout=file,
+                                                          stderr=file, stdin=subprocess.DEVNULL)
+
+    def relay(self):
+        self.start("relay", "serve", "--config", self.config)
+        eventually(lambda: "listening" in self.log("relay"))
+
+    def gateway(self, link=None):
+        self.start("gw", "lan", "gateway", link or self.link, "--interface", "lan0", "--identity", f"{self.work}/gw.json")
+
+    def player(self, node, *more, link=None, address=True):
+        self.start(node, "lan", "join", link or self.link, "--tap", "party0", "--mac", MAC[node], "--identity",
+                   f"{self.work}/{node}.json", *more)
+        if eventually(lambda: "UP" in self.ip(node, "link", "show", "party0"), 10) is None:
+            raise Bad(f"{node} does not join: {self.log(node)}")
+        if address:
+            self.address(node)
+
+    def address(self, node):
+        self.ip(node, "addr", "replace", LANIP[node] + "/24", "dev", "party0")
+        self.ip(node, "addr", "replace", LANIP6[node] + "/64", "dev", "party0", "nodad")
+
+    def all_up(self):
+        self.relay()
+        self.gateway()
+        for node in self.lab.clients:
+            self.player(node)
+        for node in self.lab.clients:
+            if not self.hears(node):
+                raise Bad(f"{node} does not see the LAN: {self.log(node)}{self.log('gw')}{self.log('relay')}")
+
+    def ip(self, node, *arguments):
+        return self.lab.ip(node, *arguments, check=False)
+
+    def log(self, name):
+        try:
+            return open(f"{self.work}/{name}.log").read()
+        except OSError:
+            return ""
+
+    def pid(self, node):
+        """The program itself, which `ip netns exec` has become."""
+        return self.programs[node].pid
+
+    def stop(self, node, how=signal.SIGTERM):
+        program = self.programs.pop(node, None)
+        if program and program.poll() is None:
+            program.send_signal(how)
+            try:
+                program.wait(10)
+            except subprocess.TimeoutExpired:
+                program.kill()
+                program.wait()
+                say(False, f"{node} ends when it is told to")
+        return program.returncode if program else None
+
+    def pings(self, source, target):
+        return subprocess.run(self.lab.cmd(source, "ping", "-c1", "-W0.3", "-n", target), stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL).returncode == 0
+
+    def hears(self, source, target=LANIP["h1"], limit=10.0):
+        return eventually(lambda: self.pings(source, target), limit) is not None
+
+    def back_in(self, source="c1", target=LANIP["h1"], limit=10.0):
+        return eventually(lambda: self.pings(source, target), limit)
+
+# --- frames ----------------------------------------------------------------
+def frames():
+    with Party() as party:
+        party.all_up()
+        results = lanbench.l2check(party.lab)
+        for name, seen in results.items():
+            good = all(value == ("no" if name.startswith("hostile:") else "ok") for value in seen.values())
+            say(good, f"frame {name}", str(seen))
+        for node in party.lab.clients + ["h1"]:
+            party.ip(node, "neigh", "flush", "all")
+        lanbench.real_dhcp(party.lab)
+        say(True, "a DHCP server at the party answers a player")
+        say(party.pings("c1", LANIP["c2"]), "players see each other")
+        full = subprocess.run(party.lab.cmd("c1", "ping", "-c2", "-i0.2", "-W1", "-s1472", "-Mdo", LANIP["h1"]),
+                              stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        say(full.returncode == 0, "packets of 1500 bytes cross whole")
+
+# --- faults ----------------------------------------------------------------
+def faults():
+    with Party() as party:
+        party.all_up()
+        party.stop("relay", signal.SIGKILL)
+        time.sleep(1)
+        party.relay()
+        took = party.back_in()
+        say(took is not None, f"the relay is killed and started again: back after {took or 0:.2f} s")
+
+        party.stop("gw", signal.SIGKILL)
+        time.sleep(0.5)
+        party.gateway()
+        took = party.back_in()
+        say(took is not None, f"the gateway is killed and started again: back after {took or 0:.2f} s")
+
+        party.ip("c1", "link", "set", "wan0", "down")
+        time.sleep(3)
+        party.ip("c1", "link", "set", "wan0", "up")
+        took = party.back_in()
+        say(took is not None, f"a player's link is down for 3 s: back after {took or 0:.2f} s")
+
+        party.ip("c1", "addr", "del", WAN["c1"] + "/24", "dev", "wan0")
+        party.ip("c1", "addr", "add", "203.0.113.99/24", "dev", "wan0")
+        took = party.back_in()
+        say(took is not None, f"a player's address changes: back after {took or 0:.2f} s")
+        say(eventually(lambda: "203.0.113.1 dev wan0" in party.ip("c1", "route"), 3) is not None,
+            "the way to the relay is pinned again", party.ip("c1", "route"))
+
+        party.stop("c1", signal.SIGKILL)
+        party.player("c1")
+        say(party.hears("c1", limit=3), "a player that was killed takes its place again at once", party.log("c1"))
+        say(party.programs["c2"].poll() is None and party.hears("c2"), "nothing of this has disturbed another player")
+
+# --- the machine -----------------------------------------------------------
+def machine():
+    with Party(clients=1) as party:
+        party.ip("gw", "link", "set", "lan0", "down")
+        sh(party.lab.cmd("gw", "ethtool", "-K", "lan0", "gro", "on"))
+        party.ip("gw", "link", "set", "lan0", "up")
+        gro = lambda: "generic-receive-offload: on" in sh(party.lab.cmd("gw", "ethtool", "-k", "lan0"))
+        before = party.ip("c1", "route")
+        party.relay()
+        party.gateway()
+        party.player("c1")
+        say(party.hears("c1"), "a player joins", party.log("c1"))
+        say(not gro(), "offloads that join frames are off while the gateway runs")
+        say(f"{RELAY_IP} dev wan0" in party.ip("c1", "route"), "the relay has a route of its own")
+        party.ip("c1", "route", "add", "default", "via", LANIP["h1"], "dev", "party0")
+        say(eventually(lambda: "default" not in party.ip("c1", "route"), 3) is not None,
+            "a default route on the virtual card is taken away")
+
+        code = party.stop("c1")
+        say(code == 0 and party.ip("c1", "route") == before and "party0" not in party.ip("c1", "link"),
+            "SIGTERM restores a player's machine", party.ip("c1", "route"))
+        code = party.stop("gw")
+        say(code == 0 and gro(), "SIGTERM restores the gateway's card")
+
+        party.gateway()
+        party.player("c1")
+        party.stop("c1", signal.SIGKILL)
+        party.stop("gw", signal.SIGKILL)
+        say(f"{RELAY_IP} dev wan0" in party.ip("c1", "route") and not gro(), "(a crash leaves changes behind)")
+        party.gateway()
+        party.player("c1")
+        say("of a run that died" in party.log("c1") and "of a run that died" in party.log("gw"),
+            "the next start undoes them", party.log("c1") + party.log("gw"))
+        party.stop("c1")
+        party.stop("gw")
+        say(party.ip("c1", "route") == before and gro(), "and then all is as before")
+
+        refusal = subprocess.run(
+            party.lab.cmd("c1", "setpriv", "--bounding-set=-all", "--inh-caps=-all", BATON, "lan", "join", party.link),
+            capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        say(refusal.returncode == 77 and "setcap cap_net_admin" in refusal.stderr,
+            "without privileges it says what to type", f"{refusal.returncode} {refusal.stderr}")
+
+# --- the doctor ------------------------------------------------------------
+class Ward:
+    """Faults that are made, and what the doctor has to call them."""
+    def __init__(self, party):
+        self.party = party
+        self.right = self.count = 0
+
+    def examine(self, node, expected, title, *arguments):
+        start = time.monotonic()
+        answer = self.party.run(node, "lan", "doctor", "--json", *arguments)
+        took = time.monotonic() - start
+        try:
+            named = [finding["fault"] for finding in json.loads(answer.stdout) if finding.get("fault")]
+        except ValueError:
+            named = [f"no answer: {answer.stderr.strip()[-200:]}"]
+        good = (named[:1] == [expected] if expected else not named) and took < 5
+        say(good, f"doctor: {title}: {expected or 'nothing wrong'} in {took:.1f} s", f"said {named}")
+        if expected:
+            self.count += 1
+            self.right += good
+
+    def well(self, node="c1"):
+        """Waits until a fault that was taken away is over."""
+        if not self.party.hears(node, limit=15):
+            raise Bad(f"{node} does not recover: {self.party.log(node)}")
+        reports = lambda: [json.loads(line) for line in self.party.run(node, "lan", "status", "--json").stdout.splitlines()]
+        mine = lambda: [r for r in reports() if r["mac"] == MAC[node]]
+        eventually(lambda: any(r["phase"] == "joined" and r["has_gateway"] for r in mine()), 5)
+
+def doctor():
+    secret = '  rooms:\n    - {name: closed, password: "swordfish"}\n'
+    with Party(clients=2, room=secret) as party:
+        party.all_up()
+        ward = Ward(party)
+        ward.well()
+        ward.examine("c1", None, "all is well")
+        ip = lambda *arguments: party.ip("c1", *arguments)
+
+        ip("link", "set", "party0", "down")
+        ward.examine("c1", "card-down", "the virtual card is switched off")
+        ip("link", "set", "party0", "up")
+        party.address("c1")
+        ward.well()
+
+        ip("link", "set", "party0", "mtu", "1280")
+        ward.examine("c1", "card-mtu", "the virtual card's MTU is too small")
+        ip("link", "set", "party0", "mtu", "1500")
+        party.address("c1")
+
+        ip("link", "set", "party0", "address", "02:00:00:00:00:99")
+        ward.examine("c1", "card-mac", "the virtual card has another address")
+        ip("link", "set", "party0", "address", MAC["c1"])
+        ward.well()
+
+        ip("route", "add", "255.255.255.255", "dev", "wan0")
+        ward.examine("c1", "broadcast-route", "another card's metric wins: broadcasts go elsewhere")
+        ip("route", "del", "255.255.255.255", "dev", "wan0")
+        ip("route", "add", "224.0.0.0/4", "dev", "wan0")
+        ward.examine("c1", "multicast-route", "another card's metric wins: multicasts go elsewhere")
+        ip("route", "del", "224.0.0.0/4", "dev", "wan0")
+
+        ip("addr", "flush", "dev", "party0", "scope", "global")
+        ward.examine("c1", "no-address", "the virtual card has no address")
+        party.address("c1")
+
+        party.stop("gw")
+        time.sleep(1.2)
+        ward.examine("c1", "no-gateway", "the gateway has gone")
+        party.gateway()
+        ward.well()
+
+        party.programs["relay"].send_signal(signal.SIGSTOP)
+        ward.examine("c1", "relay-unreachable", "the relay does not answer")
+        party.programs["relay"].send_signal(signal.SIGCONT)
+        ward.well()
+
+        ip("link", "set", "wan0", "down")
+        ward.examine("c1", "no-route", "the machine is not on the internet")
+        ip("link", "set", "wan0", "up")
+        ward.well()
+
+        sh(party.lab.cmd("gw", "ethtool", "-K", "lan0", "gro", "on"))
+        ward.examine("gw", "lan-offloads", "somebody switched offloads on at the gateway")
+        sh(party.lab.cmd("gw", "ethtool", "-K", "lan0", "gro", "off"))
+        party.ip("lan", "link", "set", "p-gw", "down")
+        eventually(lambda: "NO-CARRIER" in party.ip("gw", "link", "show", "lan0"))
+        ward.examine("gw", "lan-cable", "the gateway's cable is pulled out")
+        party.ip("lan", "link", "set", "p-gw", "up")
+        party.ip("gw", "link", "set", "lan0", "down")
+        ward.examine("gw", "lan-card-down", "the gateway's card is switched off")
+        party.ip("gw", "link", "set", "lan0", "up")
+        ward.well()
+
+        # Nobody plays on c2 from here on: the doctor tries the link himself.
+        party.stop("c2")
+        identity = ("--identity", f"{party.work}/c2.json")
+        ward.examine("c2", None, "a link that is good", party.link, *identity)
+        ward.examine("c2", "certificate", "the relay is another one", party.link.split("#")[0] + "#" + "ab" * 32, *identity)
+        ward.examine("c2", "certificate", "no authority has signed the relay", party.link.split("#")[0], *identity)
+        closed = party.link.replace("/party#", "/closed#")
+        ward.examine("c2", "wrong-password", "the room's password is another one", closed, "--password", "guess", *identity)
+        ward.examine("c2", "unknown-host", "the relay's name does not exist",
+                     party.link.replace(RELAY_IP, "relay.invalid"), *identity)
+        party.start("c2", "lan", "join", party.link, "--tap", "party0", "--mac", MAC["c1"], "--identity",
+                    f"{party.work}/other.json")
+        eventually(lambda: "somebody in the room has this MAC" in party.log("c2"))
+        time.sleep(1.2)
+        ward.examine("c2", "duplicate-mac", "somebody has this address already")
+        say(ward.count >= 12 and ward.right >= ward.count - 1, f"the doctor named {ward.right} of {ward.count} faults right")
+
+def main():
+    parts = {"frames": frames, "faults": faults, "machine": machine, "doctor": doctor}
+    for name in sys.argv[1:] or parts:
+        print(f"--- {name}", flush=True)
+        try:
+            parts[name]()
+        except (Bad, subprocess.TimeoutExpired, OSError) as error:
+            say(False, f"{name} came to its end", str(error))
+    print("PASS: the LAN party" if not FAILED else f"{len(FAILED)} failed", flush=True)
+    return 1 if FAILED else 0
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(main())
