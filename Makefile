@@ -1,6 +1,6 @@
 # The verbs of the project. Each installs what it needs first.
 
-.PHONY: run test check release bench format fuzz sanitize clean
+.PHONY: run test check release deb bench format fuzz sanitize clean
 
 ## run: build and serve everything on 127.0.0.1, no configuration needed
 run:
@@ -23,6 +23,11 @@ check:
 release:
 	scripts/setup build
 	swift build -c release --static-swift-stdlib --product baton
+
+## deb: a Debian package with the service, manual pages and completions, in .build/deb
+deb: release
+	scripts/setup deb
+	scripts/deb
 
 ## bench: the server beside its peers; results go to docs/benchmarks.md
 bench: release

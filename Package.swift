@@ -109,6 +109,11 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ],
+            // In the program itself: it stays one file.
+            resources: [
+                "openapi.json", "Dashboard/dashboard.html", "Dashboard/dashboard.css", "Dashboard/dashboard.js",
+                "Dashboard/graphs.js", "Dashboard/text.js",
+            ].map { .embedInCode("Admin/\($0)") },
             swiftSettings: strict
         ),
         .executableTarget(

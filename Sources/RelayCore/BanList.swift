@@ -33,6 +33,12 @@ public struct BanList: Sendable, Equatable {
         }
     }
 
+    public mutating func remove(_ prefix: IPPrefix) {
+        guard let index = bansByLength.firstIndex(where: { $0.bits == prefix.bits }) else { return }
+        bansByLength[index].bans[prefix] = nil
+        if bansByLength[index].bans.isEmpty { bansByLength.remove(at: index) }
+    }
+
     /// The ban that keeps an address out now, the most precise one if there are several.
     public func ban(of address: IPAddress, at now: Instant) -> Ban? {
         for (bits, bans) in bansByLength {

@@ -6,4 +6,22 @@ public protocol EngineEvent: Sendable {
     var peer: PeerID? { get }
     /// What happened, as a sentence for a log line.
     var message: String { get }
+    /// Under which names its peer is known since now; `nil` if that has not changed.
+    var naming: PeerNaming? { get }
+}
+
+extension EngineEvent {
+    public var naming: PeerNaming? { nil }
+}
+
+/// What a peer goes by from now on, in its protocol.
+public struct PeerNaming: Hashable, Sendable {
+    /// Its id or nick.
+    public var name: String?
+    public var room: String?
+
+    public init(name: String? = nil, room: String? = nil) {
+        self.name = name
+        self.room = room
+    }
 }

@@ -62,12 +62,16 @@ func serve(
     let load: Server.ConfigurationLoader = { logging.applied(to: try load()) }
     let configuration = try load()
     let level = LogLevel(configuration.log.level)
-    let logger = Logger(label: "baton") { _ in LineLogHandler(format: configuration.log.format, level: level) }
+    let events = EventFeed()
+    let logger = Logger(label: "baton") { _ in
+        LineLogHandler(format: configuration.log.format, level: level, feed: events)
+    }
     for warning in configuration.warnings {
         logger.warning("\(warning)", metadata: ["event": "configuration_warning"])
     }
     let server = Server(
-        configuration, scope: scope, logger: logger, logLevel: level, reloading: load, onListening: onListening)
+        configuration, scope: scope, logger: logger, logLevel: level, events: events, reloading: load,
+        onListening: onListening)
     try await server.run()
 }
 

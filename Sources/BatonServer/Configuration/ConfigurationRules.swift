@@ -13,7 +13,7 @@ struct Complaint {
 extension Configuration {
     func brokenRules() -> [Complaint] {
         [protocolMissing, unwritablePassword, badKey, loneCertificate].compactMap { $0 } + doubledListeners
-            + openAdminListeners + lobbyRules + lanRooms + namelessFiles
+            + openAdminListeners + tokenRules + lobbyRules + lanRooms + namelessFiles
     }
 
     private var protocolMissing: Complaint? {
@@ -82,13 +82,33 @@ extension Configuration {
     }
 
     private var openAdminListeners: [Complaint] {
-        guard let admin, admin.token == nil else { return [] }
+        guard let admin, admin.allTokens.isEmpty else { return [] }
         return listeners.filter { $0.path.hasPrefix("admin.") && !$0.endpoint.address.isLoopback }.map {
             Complaint(
                 paths: [$0.path, "admin.token", "admin.token_file"],
                 message: "\($0.path): \($0.endpoint) is not loopback, which needs admin.token or admin.token_file"
             )
         }
+    }
+
+    private var tokenRules: [Complaint] {
+        var complaints: [Complaint] = []
+        var names: Set<String> = admin?.token == nil ? [] : ["admin"]
+        for (index, token) in (admin?.tokens ?? []).enumerated() {
+            let path = "admin.tokens[\(index)]"
+            if token.token == nil {
+                complaints.append(
+                    Complaint(paths: ["\(path).name"], message: "\(path) has neither token nor token_file"))
+            }
+            if token.name.isEmpty || token.name.utf8.count > 64 || !names.insert(token.name).inserted {
+                complaints.append(
+                    Complaint(
+                        paths: ["\(path).name"],
+                        message: "\(path).name: '\(token.name)' is empty, longer than 64 bytes, or another token's name"
+                    ))
+            }
+        }
+        return complaints
     }
 
     private var lobbyRules: [Complaint] {
@@ -115,7 +135,8 @@ extension Configuration {
         }
     }
 
-    private var listeners: [(path: String, endpoint: Endpoint)] {
+    /// Where is listened by TCP, in the order of the configuration, with the setting that says so.
+    var listeners: [(path: String, endpoint: Endpoint)] {
         let sections = [
             ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
             ("lobby", lobby?.listen), ("ldn", ldn?.listen), ("ldn.api", ldn?.api?.listen), ("admin", admin?.listen),

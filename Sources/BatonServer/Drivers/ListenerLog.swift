@@ -19,12 +19,14 @@ struct ListenerLog: Sendable {
         let allowance = NIOLockedValueBox(Allowance())
     }
 
+    let protocolName: String
     private let logger: Logger
     private let state = State()
 
     init(_ logger: Logger, protocolName: String) {
         var logger = logger
         logger[metadataKey: "protocol"] = "\(protocolName)"
+        self.protocolName = protocolName
         self.logger = logger
     }
 

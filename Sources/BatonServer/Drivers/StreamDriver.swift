@@ -62,8 +62,9 @@ final class StreamDriver {
         return connections.insert { _ in connection }
     }
 
-    func words(for refusal: Admission.Refusal) -> ByteBuffer? {
-        engine.words(for: refusal)
+    func words(for refusal: Admission.Refusal, to endpoint: Endpoint) -> ByteBuffer? {
+        let reason = refusal == .banned ? desk.ban(of: endpoint.address, at: .now)?.reason : nil
+        return engine.words(for: refusal, because: reason ?? "")
     }
 
     func connect(_ peer: PeerID, from endpoint: Endpoint) {
@@ -140,12 +141,47 @@ final class StreamDriver {
         drainOutbox()
     }
 
+    func endDrain() {
+        engine.endDrain(at: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    /// Parts from every member of a room; `false` if there is none of that name.
+    func closeRoom(_ id: String) -> Bool {
+        guard let room = engine.rooms(at: .now).first(where: { $0.id == id }) else { return false }
+        // Some go with others.
+        for peer in room.peers.compactMap({ PeerID($0.peer) }) { _ = kick(peer, for: .kicked) }
+        return true
+    }
+
+    /// Every connection, and what the engine knows of it.
+    func peers() -> [PeerDetail] {
+        let now = Instant.now
+        var members: [String: (room: String, peer: PeerSnapshot)] = [:]
+        for room in engine.rooms(at: now) {
+            for peer in room.peers { members[peer.peer] = (room.id, peer) }
+        }
+        return connections.all.compactMap { connection in
+            connection.peer.map { peer in
+                PeerDetail(connection, peer, members[peer.description], at: now)
+            }
+        }
+    }
+
     /// Parts from a peer; `false` if there is none of that name.
-    func kick(_ peer: PeerID) -> Bool {
+    func kick(_ peer: PeerID, for removal: Removal) -> Bool {
         guard connections[peer] != nil else { return false }
-        engine.kick(peer, at: .now, into: &outbox)
+        engine.kick(peer, for: removal, at: .now, into: &outbox)
         drainOutbox()
         return true
+    }
+
+    /// Parts from everybody whom a ban is about that was made since he came.
+    func enforceBans() -> Int {
+        let banned = peers().compactMap { detail in
+            PeerID(detail.peer).flatMap { peer in desk.removal(of: detail, in: log.protocolName).map { (peer, $0) } }
+        }
+        return banned.count { kick($0, for: $1) }
     }
 
     func stop() {
@@ -224,6 +260,12 @@ final class StreamDriver {
             counters.events.count(event.name)
             onEvent(event)
             log.event(event, event.peer.flatMap { connections[$0]?.endpoint })
+            if let peer = event.peer, let naming = event.naming,
+                let removal = desk.removal(of: naming, in: log.protocolName)
+            {
+                // Its effects join the end of the line.
+                engine.kick(peer, for: removal, at: .now, into: &outbox)
+            }
         }
     }
 

@@ -14,12 +14,15 @@ final class LobbyDesk: Sendable {
     private let countries = NIOLockedValueBox<CountryDatabase?>(nil)
     private let reachability: ReachabilityDesk
     private let log: ListenerLog
+    private let allowsName: @Sendable (String) -> Bool
     private let counted = NIOLockedValueBox(StreamCounters())
 
     /// Takes over the rooms of an earlier run. Throws `BatonError`.
     init(
-        _ configuration: LobbyConfiguration, store: LobbyStore, reachability: ReachabilityDesk, log: ListenerLog
+        _ configuration: LobbyConfiguration, store: LobbyStore, reachability: ReachabilityDesk, log: ListenerLog,
+        allowsName: @escaping @Sendable (String) -> Bool = { _ in true }
     ) throws {
+        self.allowsName = allowsName
         let (rooms, nextID) = try store.load()
         var lobby = Lobby(configuration: configuration, nextID: nextID)
         lobby.restore(rooms, at: .now, date: .now())
@@ -33,8 +36,10 @@ final class LobbyDesk: Sendable {
 
     /// Takes an announcement. The room that is returned is written down.
     func announce(_ form: FormFields, from caller: IPAddress) async throws(LobbyRefusal) -> LobbyRoom {
-        do {
-            return try await take(LobbyAnnouncement(form), from: caller)
+        do throws(LobbyRefusal) {
+            let announcement = try LobbyAnnouncement(form)
+            guard allowsName(announcement.username) else { throw .bannedName }
+            return try await take(announcement, from: caller)
         } catch {
             refused(error, caller)
             throw error
@@ -184,6 +189,11 @@ final class LobbyDesk: Sendable {
     }
 
     func drain() { lobby.withLockedValue { $0.drain() } }
+
+    func endDrain() { lobby.withLockedValue { $0.endDrain() } }
+
+    /// Takes a room out of the list; `false` if there is none of that number.
+    func remove(_ id: Int32) -> Bool { lobby.withLockedValue { $0.remove(id) } }
 
     /// Writes down what was put off, and closes the database.
     func close() async throws {

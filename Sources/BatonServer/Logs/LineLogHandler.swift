@@ -7,20 +7,22 @@ package struct LineLogHandler: LogHandler {
     package var metadata: Logger.Metadata = [:]
     private let format: Configuration.Log.Format
     private let level: LogLevel
+    private let feed: EventFeed?
     private let write: @Sendable (String) -> Void
 
     package init(
-        format: Configuration.Log.Format, level: LogLevel,
+        format: Configuration.Log.Format, level: LogLevel, feed: EventFeed? = nil,
         write: @escaping @Sendable (String) -> Void = StandardError.write
     ) {
         self.format = format
         self.level = level
+        self.feed = feed
         self.write = write
     }
 
-    /// Follows the shared level; a logger cannot have one of its own.
+    /// Follows the shared level; a logger cannot have one of its own. Events reach the feed even if no line is written.
     package var logLevel: Logger.Level {
-        get { level.threshold }
+        get { feed == nil ? level.threshold : min(level.threshold, .info) }
         set {}
     }
 
@@ -33,6 +35,8 @@ package struct LineLogHandler: LogHandler {
         var fields = metadata
         if let own = event.metadata { fields.merge(own) { _, new in new } }
         let ordered = fields.map { ($0.key, "\($0.value)") }.sorted { Self.order($0.0) < Self.order($1.0) }
+        if event.level >= .info { feed?.note(event.level, "\(event.message)", ordered) }
+        guard event.level >= level.threshold else { return }
         let time = LogTime.now
         switch format {
         case .text: write(Self.text(time, event.level, "\(event.message)", ordered))

@@ -100,6 +100,10 @@ final class GatewayDriver {
         engine.drain()
     }
 
+    func endDrain() {
+        engine.endDrain()
+    }
+
     func kick(_ peer: PeerID) -> Bool {
         let isThere = engine.kick(peer, at: .now, into: &outbox)
         endTurn()

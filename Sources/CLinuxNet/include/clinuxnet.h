@@ -207,4 +207,7 @@ int clinuxnet_wake_open(void);
 void clinuxnet_wake(int fd);
 void clinuxnet_wake_clear(int fd);
 
+/* Whether the kernel's clock follows others (NTP): 1 or 0; -1 if the kernel does not tell. */
+int clinuxnet_clock_is_synchronized(void);
+
 #endif

@@ -65,6 +65,21 @@ public struct Lobby: Sendable {
         revision += 1
     }
 
+    /// Listed and taken again.
+    public mutating func endDrain() {
+        isDraining = false
+        list = nil
+        revision += 1
+    }
+
+    /// Takes a room out of the list, as the operator wants; `false` if there is none of that number. Its host may
+    /// announce it again.
+    public mutating func remove(_ id: Int32) -> Bool {
+        guard let entry = entries[id] else { return false }
+        remove(entry.room)
+        return true
+    }
+
     /// Removes the rooms that are hidden. They were kept so long so that a host who comes back finds his room's number.
     public mutating func sweep(at now: Instant) {
         for entry in Array(entries.values) where pending[entry.room.identity] == nil && !isVisible(entry, at: now) {

@@ -21,7 +21,7 @@ import Testing
             new.changesNeedingRestart(from: old) == [
                 "json.listen", "json.proxy_protocol_from", "json.queue_bytes", "json.queue_frames", "json.user_timeout",
                 "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout", "soe.listen", "soe.backend",
-                "admin.listen", "admin.token",
+                "admin.listen",
             ])
     }
 
@@ -43,8 +43,7 @@ import Testing
             "ldn.queue_frames", "ldn.user_timeout",
             "ldn.api", "ldn.api.listen", "ldn.api.read_timeout", "ldn.api.write_timeout", "soe", "soe.listen",
             "soe.backend", "lan", "lan.listen", "lan.identity", "lan.certificate", "lan.key", "lan.max_connections",
-            "admin",
-            "admin.listen", "admin.token", "admin.token_file",
+            "admin", "admin.listen", "admin.bans_database",
         ]
         let recorded = SettingRecorder(.complete).settings
         #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)

@@ -13,7 +13,10 @@ extension Configuration: SettingSection {
             Setting("limits", "Bounds on connections, over all listeners together. 0 means without limit.")
         )
         walker.records(
-            &bans, Setting("bans", "Who may not connect. A ban ends no connection that exists."), sample: .sample
+            &bans,
+            Setting(
+                "bans", "Who may not connect, beside those who were banned over the API. A reload parts from them."),
+            sample: .sample
         )
         describePortMapping(to: &walker)
         walker.optionalSection(
