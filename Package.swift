@@ -100,7 +100,7 @@ let package = Package(
                 "RelayCore", "JSONRelay", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport", "RelayNIO",
                 "SOE",
                 "SOEGateway", "SOETools", "CLinuxNet",
-                "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
+                "CMaxMindDB", "CMiniUPnP", crypto, nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),

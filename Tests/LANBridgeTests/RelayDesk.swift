@@ -68,7 +68,7 @@ struct RelayDesk {
     }
 
     mutating func kick(_ peer: PeerID) -> Bool {
-        let found = engine.kick(peer, CloseReason("kicked", "the operator"), at: now, into: &out)
+        let found = engine.kick(peer, for: .kicked, at: now, into: &out)
         drain([])
         return found
     }

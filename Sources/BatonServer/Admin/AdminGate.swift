@@ -140,7 +140,8 @@ final class AdminGate: RouterMiddleware {
         audit.notice(
             "a request to change something",
             metadata: [
-                "event": "admin_request", "address": "\(context.address)", "token": "\(context.caller.name ?? "none")",
+                "event": "admin_request", "address": .stringConvertible(StrangerAddress(context.address)),
+                "token": "\(context.caller.name ?? "none")",
                 "method": "\(request.method.rawValue)", "path": "\(request.uri.path)", "status": "\(status.code)",
             ])
     }

@@ -19,8 +19,10 @@ struct AdminService: Service {
         )
     }
 
+    /// Binds the listeners.
+    func start() async throws { try await listener.start() }
+
     func run() async throws {
-        try await listener.start()
         try? await gracefulShutdown()
         events.close()
         await listener.stop()

@@ -16,7 +16,7 @@ struct ControlRoutes: Sendable {
         }
         api.delete("drain") { _, _ in try await endDrain() }
         api.post("reload") { _, _ in try await reload() }
-        api.get("log-level") { [overview] _, _ in LogLevelBody(level: overview.logLevel.current.rawValue) }
+        api.get("log-level") { [overview] _, _ in LogLevelBody(level: overview.logSettings.level.rawValue) }
         api.put("log-level") { request, context in
             try setLogLevel(try await RequestBody(request, context).decode(LogLevelBody.self))
         }
@@ -84,7 +84,7 @@ struct ControlRoutes: Sendable {
             let levels = Configuration.Log.Level.allCases.map(\.rawValue).joined(separator: ", ")
             throw HTTPError(.badRequest, message: "level: one of \(levels)")
         }
-        overview.logLevel.current = level
+        overview.logSettings.level = level
         return LogLevelBody(level: level.rawValue)
     }
 }

@@ -10,7 +10,7 @@ struct Overview: Sendable {
     let phase: ServerPhase
     let drain: Drain
     let reloader: Reloader
-    let logLevel: LogLevel
+    let logSettings: LogSettings
     let history: TrafficHistory
     let events: EventFeed
 

@@ -25,6 +25,8 @@ final class BanDesk: Service {
         var store: BanStore?
         var fault: String?
         var patterns = 0
+        var made: UInt64 = 0
+        var lifted: UInt64 = 0
     }
 
     /// Why a ban is not made.
@@ -94,6 +96,17 @@ final class BanDesk: Service {
 
     var count: Int { state.withLockedValue { $0.bans.count } }
 
+    /// How many bans there are, by what they are about.
+    var counts: [(subject: String, count: Int)] {
+        let bans = state.withLockedValue { Array($0.ids.keys) }
+        return Ban.Subject.allCases.map { subject in
+            (subject.rawValue, bans.count { $0.subject == subject })
+        }
+    }
+
+    /// How often bans were made and lifted, those that ended by themselves included.
+    var changes: (made: UInt64, lifted: UInt64) { state.withLockedValue { ($0.made, $0.lifted) } }
+
     func ban(_ id: String) -> Ban? { state.withLockedValue { $0.bans[id] } }
 
     var keeping: Keeping {
@@ -110,7 +123,10 @@ final class BanDesk: Service {
             guard state.patterns + patterns <= Self.mostPatterns else { throw Refusal.tooManyPatterns }
         }
         take(bans)
-        state.withLockedValue { state in state.unsaved.formUnion(bans.map(\.id)) }
+        state.withLockedValue { state in
+            state.unsaved.formUnion(bans.map(\.id))
+            state.made &+= UInt64(bans.count)
+        }
         for ban in bans.prefix(Self.mostLogged) {
             logger.notice(
                 "a ban was made",
@@ -172,6 +188,7 @@ final class BanDesk: Service {
             state.ids[ban.target] = nil
             state.unsaved.remove(id)
             state.removed.insert(id)
+            state.lifted &+= 1
             if ban.isPattern { state.patterns -= 1 }
             admission.changeBans { ban.target.remove(from: &$0, &$1) }
             return ban

@@ -50,8 +50,16 @@ package struct Configuration: Sendable, Equatable {
             case text, json
         }
 
+        /// How addresses of strangers are written.
+        package enum Addresses: String, CaseIterable, Sendable {
+            case plain, hashed
+        }
+
         package var level = Level.info
         package var format = Format.text
+        package var addresses = Addresses.plain
+        /// `nil` is standard error.
+        package var file: String?
 
         package init() {}
     }

@@ -19,6 +19,11 @@ final class StreamDriver {
     private(set) var openSockets = 0
     private var connections = PeerTable<StreamConnection>()
     private var unflushed: [StreamConnection] = []
+    /// When the input came that is being worked on, and the one that the oldest write since the last flush came of.
+    private var inputAt = Instant.zero
+    private var burstAt = Instant.zero
+    /// How many messages had been relayed at the last flush.
+    private var flushedMessages: UInt64 = 0
     private let probes: ConnectProbes
     private let onEvent: (any EngineEvent) -> Void
     private let onDelivery: (ByteBuffer) -> Void
@@ -68,23 +73,23 @@ final class StreamDriver {
     }
 
     func connect(_ peer: PeerID, from endpoint: Endpoint) {
-        engine.connect(peer, from: endpoint, at: .now, into: &outbox)
+        engine.connect(peer, from: endpoint, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
     func receive(_ bytes: ByteBuffer, from peer: PeerID) {
         counters.bytesReceived &+= UInt64(bytes.readableBytes)
-        engine.receive(bytes, from: peer, at: .now, into: &outbox)
+        engine.receive(bytes, from: peer, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
     func receiveEnd(from peer: PeerID) {
-        engine.receiveEnd(from: peer, at: .now, into: &outbox)
+        engine.receiveEnd(from: peer, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
     func writability(of peer: PeerID, is writable: Bool) {
-        engine.writability(of: peer, is: writable, at: .now, into: &outbox)
+        engine.writability(of: peer, is: writable, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
@@ -93,7 +98,7 @@ final class StreamDriver {
         guard let connection = connections.remove(peer) else { return }
         counters.closed.count(reason.word)
         log.closed(peer, connection.endpoint, reason)
-        engine.disconnect(peer, reason: reason, at: .now, into: &outbox)
+        engine.disconnect(peer, reason: reason, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
@@ -106,7 +111,10 @@ final class StreamDriver {
     /// Sees to it that what a connection was given is written before the event loop waits again: once for all that
     /// one wakeup brought, so that many reads and then many writes find their code and data warm.
     func needsFlush(_ connection: StreamConnection) {
-        if unflushed.isEmpty { eventLoop.execute(flushTask) }
+        if unflushed.isEmpty {
+            burstAt = inputAt
+            eventLoop.execute(flushTask)
+        }
         unflushed.append(connection)
     }
 
@@ -115,6 +123,16 @@ final class StreamDriver {
         while let connection = unflushed.popLast() {
             connection.flush()
         }
+        let relayed = counters.messagesRelayed &- flushedMessages
+        guard relayed > 0 else { return }
+        flushedMessages = counters.messagesRelayed
+        counters.forwardLatency.record(Instant.now.since(burstAt), times: relayed)
+    }
+
+    /// The time of an input.
+    private func beginInput() -> Instant {
+        inputAt = .now
+        return inputAt
     }
 
     /// A connection was dropped before the engine heard of it.
@@ -276,7 +294,7 @@ final class StreamDriver {
     }
 
     private func probed(_ peer: PeerID, isReachable: Bool) {
-        engine.probed(peer, isReachable: isReachable, at: .now, into: &outbox)
+        engine.probed(peer, isReachable: isReachable, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
@@ -290,7 +308,7 @@ final class StreamDriver {
 
     private func timerFired() {
         timer = nil
-        engine.advance(to: .now, into: &outbox)
+        engine.advance(to: beginInput(), into: &outbox)
         drainOutbox()
     }
 }

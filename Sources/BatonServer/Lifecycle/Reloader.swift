@@ -16,10 +16,12 @@ final class Reloader: Sendable {
     private let load: Server.ConfigurationLoader
     private let apply: @Sendable (Configuration) async throws -> Void
     private let logger: Logger
+    private let supervisor: Supervisor
     private let order = OneAtATime()
 
     init(
         running: Configuration, load: @escaping Server.ConfigurationLoader, logger: Logger,
+        supervisor: Supervisor,
         apply: @escaping @Sendable (Configuration) async throws -> Void
     ) {
         state = NIOLockedValueBox((running, Results()))
@@ -27,6 +29,7 @@ final class Reloader: Sendable {
         self.load = load
         self.apply = apply
         self.logger = logger
+        self.supervisor = supervisor
     }
 
     /// The configuration in force.
@@ -40,6 +43,8 @@ final class Reloader: Sendable {
     }
 
     private func reloadNow() async throws -> [String] {
+        supervisor.reloading()
+        defer { supervisor.ready() }
         do {
             let configuration = try load()
             try await apply(configuration)

@@ -21,14 +21,14 @@ package struct Server: Sendable {
     private let scope: Scope
     private let loadConfiguration: ConfigurationLoader
     private let logger: Logger
-    private let logLevel: LogLevel
+    private let logSettings: LogSettings
     private let events: EventFeed
     private let onListening: @Sendable (String, Endpoint) -> Void
 
-    /// `logLevel` is what `logger`'s handler looks at, and `events` what it feeds; a reload may change the level. `onListening` is told protocol and address
-    /// of every listener that is bound.
+    /// `logSettings` is what `logger`'s handler looks at, and `events` what it feeds; a reload may change it. `onListening`
+    /// is told protocol and address of every listener that is bound.
     package init(
-        _ configuration: Configuration, scope: Scope = .everything, logger: Logger, logLevel: LogLevel,
+        _ configuration: Configuration, scope: Scope = .everything, logger: Logger, logSettings: LogSettings,
         events: EventFeed = EventFeed(),
         reloading load: @escaping ConfigurationLoader,
         onListening: @escaping @Sendable (String, Endpoint) -> Void = { _, _ in }
@@ -37,7 +37,7 @@ package struct Server: Sendable {
         self.configuration = configuration
         self.scope = scope
         self.logger = logger
-        self.logLevel = logLevel
+        self.logSettings = logSettings
         self.events = events
         self.loadConfiguration = load
     }
@@ -65,12 +65,16 @@ package struct Server: Sendable {
         )
         let dedicated = try await DedicatedService(configuration, context: context)
         let relays = try await relays(dedicated, context: context)
-        let (logger, logLevel) = (logger, logLevel)
+        let (logger, logSettings) = (logger, logSettings)
+        let supervisor = Supervisor()
         let phase = ServerPhase()
         let gate = AdminGate(configuration.admin, logger: logger)
-        let reloader = Reloader(running: configuration, load: loadConfiguration, logger: logger) { configuration in
+        let reloader = Reloader(
+            running: configuration, load: loadConfiguration, logger: logger, supervisor: supervisor
+        ) { configuration in
+            // First, for it can fail.
+            try logSettings.take(configuration.log)
             desk.reconfigure(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
-            logLevel.current = configuration.log.level
             portMapping.reconfigure(configuration.portMapping)
             gate.reconfigure(configuration.admin)
             for relay in relays { try await relay.reconfigure(configuration) }
@@ -83,14 +87,16 @@ package struct Server: Sendable {
         let history = TrafficHistory(relays: relays)
         let overview = Overview(
             relays: relays, dedicated: dedicated, desk: desk, bans: bans, portMapping: portMapping, phase: phase,
-            drain: drain, reloader: reloader, logLevel: logLevel, history: history, events: events
+            drain: drain, reloader: reloader, logSettings: logSettings, history: history, events: events
         )
         let admin = AdminService(configuration, gate: gate, overview: overview, context: context)
+        try await admin?.start()
         let control = SignalService(
             signals: signals, drain: drain, phase: phase, reloader: reloader, logger: logger
         )
         // They stop in reverse order: ports are taken back when nobody is served any more.
-        let services: [any Service] = [portMapping, bans] + relays + (admin.map { [history, $0] } ?? [])
+        let watch = SupervisorService(supervisor: supervisor, overview: overview)
+        let services: [any Service] = [portMapping, bans] + relays + (admin.map { [history, $0] } ?? []) + [watch]
         let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         let last = ServiceGroupConfiguration.ServiceConfiguration(
             service: control, successTerminationBehavior: .gracefullyShutdownGroup

@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import RelayCore
 
-/// A TCP connection of a probe. It reads only when it is asked to, so a server that talks on costs nothing.
+/// A TCP connection of a probe, or a UDP socket that hears of one endpoint alone. It reads only when it is asked to, so a server that talks on costs nothing.
 struct ProbeConnection {
     fileprivate enum Happening: Sendable {
         case bytes(ByteBuffer)
@@ -32,6 +32,26 @@ struct ProbeConnection {
             return ProbeConnection(channel, stream.makeAsyncIterator(), continuation)
         } catch {
             throw ProbeFailure(.unreachable, "no connection: \(ConnectFailure.words(for: error))")
+        }
+    }
+
+    /// A UDP socket: each reading is a datagram.
+    static func openDatagrams(to endpoint: Endpoint) async throws(ProbeFailure) -> ProbeConnection {
+        let (stream, continuation) = AsyncStream.makeStream(of: Happening.self)
+        do {
+            let remote = try SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port))
+            let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .channelOption(.autoRead, value: false)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandlers(
+                            EnvelopeHandler(remote: remote), HappeningHandler(continuation))
+                    }
+                }
+                .connect(to: remote).get()
+            return ProbeConnection(channel, stream.makeAsyncIterator(), continuation)
+        } catch {
+            throw ProbeFailure(.unreachable, "no way there: \(ConnectFailure.words(for: error))")
         }
     }
 
@@ -72,6 +92,29 @@ struct ProbeConnection {
 
     func close() async {
         try? await channel.close()
+    }
+}
+
+/// Takes the bytes out of datagrams, and puts them into some.
+private final class EnvelopeHandler: ChannelDuplexHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+    typealias InboundOut = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
+
+    private let remote: SocketAddress
+
+    init(remote: SocketAddress) {
+        self.remote = remote
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        context.fireChannelRead(wrapInboundOut(unwrapInboundIn(data).data))
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        let envelope = AddressedEnvelope(remoteAddress: remote, data: unwrapOutboundIn(data))
+        context.write(wrapOutboundOut(envelope), promise: promise)
     }
 }
 

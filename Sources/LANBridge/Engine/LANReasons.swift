@@ -14,11 +14,12 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
     case roomFull = "room_full"
     case serverFull = "server_full"
     case draining
+    case banned
 
     /// After how long an endpoint asks again; `nil` if asking again is of no use.
     var patience: Duration? {
         switch self {
-        case .badVersion, .badRoom, .badMAC, .unknownRoom, .wrongPassword: nil
+        case .badVersion, .badRoom, .badMAC, .unknownRoom, .wrongPassword, .banned: nil
         case .gatewayPresent, .duplicateMAC, .draining: .seconds(2)
         case .badBudget, .roomFull, .serverFull: .seconds(10)
         case .tooManyFailures: .seconds(60)
@@ -40,6 +41,7 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
         case .roomFull: "the room is full"
         case .serverFull: "the relay has no place for another room"
         case .draining: "the relay takes nobody in before it stops"
+        case .banned: "the operator has banned this endpoint"
         }
     }
 }

@@ -11,6 +11,8 @@ public struct LANRelayEngine {
     private var hellos = DeadlineHeap()
     private var nextStats: Instant?
     var isDraining = false
+    /// Asked of each endpoint that says hello: why it may not be here, if it may not.
+    public var findBan: (@Sendable (IPAddress, PeerNaming, Instant) -> Removal?)?
     /// Frames that were for the LAN while the room had no gateway, or that no two datagrams hold.
     public internal(set) var undeliverable: UInt64 = 0
     var dropped = [UInt64](repeating: 0, count: DropReason.allCases.count)
@@ -119,6 +121,11 @@ public struct LANRelayEngine {
         isDraining = true
     }
 
+    /// Lets endpoints in again.
+    public mutating func endDrain() {
+        isDraining = false
+    }
+
     /// Takes other settings for the rooms that open and the endpoints that join from now on.
     public mutating func reconfigure(_ configuration: LANBridgeConfiguration) {
         self.configuration = configuration
@@ -133,10 +140,11 @@ public struct LANRelayEngine {
 
     /// Parts from one peer; `false` if there is no such.
     public mutating func kick(
-        _ peer: PeerID, _ reason: CloseReason, at now: Instant, into out: inout LANOutbox
+        _ peer: PeerID, for removal: Removal, at now: Instant, into out: inout LANOutbox
     ) -> Bool {
         guard members[peer] != nil else { return false }
-        part(from: peer, reason, code: reason.word, at: now, into: &out)
+        let reason = removal.closeReason
+        part(from: peer, reason, code: reason.word, saying: removal.words, at: now, into: &out)
         return true
     }
 
@@ -162,10 +170,11 @@ public struct LANRelayEngine {
     // MARK: Parting
 
     mutating func part(
-        from peer: PeerID, _ reason: CloseReason, code: String, at now: Instant, into out: inout LANOutbox
+        from peer: PeerID, _ reason: CloseReason, code: String, saying words: String? = nil, at now: Instant,
+        into out: inout LANOutbox
     ) {
         guard members[peer] != nil else { return }
-        out.send(.disconnect(code: code, sentence: reason.sentence), to: peer)
+        out.send(.disconnect(code: code, sentence: words ?? reason.sentence), to: peer)
         out.append(.close(peer, reason))
         forget(peer, because: code, at: now, into: &out)
     }

@@ -15,19 +15,23 @@ package final class RelayDriver: QUICDelegate {
         package var note: @Sendable (any EngineEvent, Endpoint?) -> Void
         package var closed: @Sendable (PeerID, Endpoint, CloseReason) -> Void
         package var refused: @Sendable (Endpoint, Admission.Refusal) -> Void
+        /// Why an endpoint may not be here, if it may not.
+        package var findBan: @Sendable (IPAddress, PeerNaming, Instant) -> Removal?
 
         package init(
             admit: @escaping @Sendable (IPAddress, Instant) -> Admission.Refusal?,
             release: @escaping @Sendable (IPAddress, Instant) -> Void,
             note: @escaping @Sendable (any EngineEvent, Endpoint?) -> Void,
             closed: @escaping @Sendable (PeerID, Endpoint, CloseReason) -> Void,
-            refused: @escaping @Sendable (Endpoint, Admission.Refusal) -> Void
+            refused: @escaping @Sendable (Endpoint, Admission.Refusal) -> Void,
+            findBan: @escaping @Sendable (IPAddress, PeerNaming, Instant) -> Removal? = { _, _, _ in nil }
         ) {
             self.admit = admit
             self.release = release
             self.note = note
             self.closed = closed
             self.refused = refused
+            self.findBan = findBan
         }
     }
 
@@ -53,6 +57,8 @@ package final class RelayDriver: QUICDelegate {
     private var admitted: [Endpoint: Int] = [:]
     private var out = LANOutbox()
     private var now: Instant
+    /// How many messages had been relayed at the end of the last turn.
+    private var turnMessages: UInt64 = 0
 
     /// How long a peer has to read why it is parted from.
     private static let farewell = Duration.milliseconds(500)
@@ -62,6 +68,7 @@ package final class RelayDriver: QUICDelegate {
         surroundings: Surroundings
     ) throws(TLSError) {
         self.engine = engine
+        self.engine.findBan = surroundings.findBan
         self.sockets = sockets
         self.surroundings = surroundings
         now = .now
@@ -94,11 +101,17 @@ package final class RelayDriver: QUICDelegate {
             endpoint.close(peer, code: 0, reason: lines[peer]?.parting?.sentence ?? "")
         }
         endpoint.flush(at: now)
+        let relayed = counters.messagesRelayed &- turnMessages
+        guard relayed > 0 else { return }
+        turnMessages = counters.messagesRelayed
+        counters.forwardLatency.record(Instant.now.since(now), times: relayed)
     }
 
     // MARK: What the operator wants
 
     package func drainRooms() { engine.drain() }
+
+    package func endDrain() { engine.endDrain() }
 
     package func reconfigure(_ configuration: LANBridgeConfiguration) {
         engine.reconfigure(configuration)
@@ -109,8 +122,8 @@ package final class RelayDriver: QUICDelegate {
         try endpoint.use(certificate)
     }
 
-    package func kick(_ peer: PeerID) -> Bool {
-        let isThere = engine.kick(peer, .kicked, at: now, into: &out)
+    package func kick(_ peer: PeerID, for removal: Removal) -> Bool {
+        let isThere = engine.kick(peer, for: removal, at: now, into: &out)
         drain()
         return isThere
     }
@@ -220,6 +233,9 @@ package final class RelayDriver: QUICDelegate {
                 case .close(let peer, let reason): part(from: peer, reason)
                 case .emit(let event):
                     counters.events.count(event.name)
+                    if case .refused(_, let refusal) = event as? LANRelayEvent {
+                        counters.refused.count(refusal.rawValue)
+                    }
                     surroundings.note(event, event.peer.flatMap { lines[$0]?.remote })
                 case .deliver, .open, .join, .finish: break
                 }

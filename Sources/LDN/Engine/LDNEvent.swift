@@ -56,7 +56,7 @@ public enum LDNEvent: Hashable, EngineEvent {
         case .playerRejected(_, let id): "the host of network \(id) put a player out"
         case .proxyLeft(_, let id): "a player left the P2P proxy of network \(id)"
         case .networkClosed(let id): "network \(id) ended"
-        case .portUnreachable(_, let endpoint): "the P2P proxy at \(endpoint) cannot be reached"
+        case .portUnreachable(_, let endpoint): "the P2P proxy at port \(endpoint.port) cannot be reached"
         case .refused(_, let refusal): "a request was refused: \(refusal.sentence)"
         }
     }

@@ -1,5 +1,7 @@
 import ArgumentParser
 import BatonServer
+import LANSockets
+import RelayCore
 
 /// Probes of the protocols, one subcommand each.
 struct ProbeCommand: AsyncParsableCommand {
@@ -14,7 +16,9 @@ struct ProbeCommand: AsyncParsableCommand {
             Exit codes, as monitoring systems know them: 0 all is well; 1 slow, lossy, or not at every address; 2 it \
             does not work; 64 the command line is wrong.
             """,
-        subcommands: [ProbeJSON.self, ProbeNetplay.self, ProbeLobby.self]
+        subcommands: [
+            ProbeJSON.self, ProbeNetplay.self, ProbeLobby.self, ProbeLDN.self, ProbeSOE.self, ProbeLAN.self,
+        ]
     )
 }
 
@@ -81,4 +85,62 @@ struct ProbeLobby: ProbingCommand {
     @OptionGroup var options: ProbeOptions
 
     var client: any ProbeClient { LobbyProbe() }
+}
+
+struct ProbeLDN: ProbingCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ldn", abstract: "An LDN master: shakes hands and scans for networks.",
+        discussion: "'baton ldn probe' plays a whole session, and takes longer.")
+    static let defaultPort: UInt16 = 30456
+
+    @Argument(help: "The master: HOST, HOST:PORT or [IPV6]:PORT; the port is 30456 if not given.")
+    var host: String
+
+    @OptionGroup var options: ProbeOptions
+
+    var client: any ProbeClient { LDNMasterProbe() }
+}
+
+struct ProbeSOE: ProbingCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "soe", abstract: "An SOE server or gateway: asks for a session and gives it back.",
+        discussion: """
+            The game behind it is told of nothing. 'baton soe ping' checks messages too, at a server that sends them back.
+            """)
+    static let defaultPort: UInt16 = 20260
+
+    @Argument(help: "The server: HOST, HOST:PORT or [IPV6]:PORT; the port is 20260 if not given.")
+    var host: String
+
+    @OptionGroup var session: SessionOptions
+    @OptionGroup var options: ProbeOptions
+
+    var client: any ProbeClient { SOEProbe(session.parameters) }
+}
+
+struct ProbeLAN: ProbingCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lan", abstract: "A LAN relay: says hello for a room that nobody is in.",
+        discussion: """
+            Each exchange is a connection of its own, so a round trip is that of QUIC's handshake and of hello. A relay that \
+            knows no such room and says so is well. Of a room's link only the relay and its certificate's fingerprint are \
+            used: nobody in that room hears of the probe.
+            """)
+    static let defaultPort: UInt16 = RoomLink.defaultPort
+
+    @Argument(
+        help: """
+            The relay: a room's link (baton://...), or HOST, HOST:PORT or [IPV6]:PORT if an authority that this machine \
+            trusts has signed its certificate; the port is 4443 if not given.
+            """)
+    var relay: String
+
+    @OptionGroup var options: ProbeOptions
+
+    var host: String {
+        guard let link = RoomLink(relay) else { return relay }
+        return link.host.contains(":") ? "[\(link.host)]:\(link.port)" : "\(link.host):\(link.port)"
+    }
+
+    var client: any ProbeClient { LANRelayProbe(fingerprint: RoomLink(relay)?.fingerprint) }
 }

@@ -149,13 +149,14 @@ struct GatewayServiceTests {
         }
     }
 
-    @Test func whoIsBannedIsNotHeard() async throws {
+    @Test func whoIsBannedIsToldAndNotHeard() async throws {
         let ban = BanList.Ban(prefix: try #require(IPPrefix("127.0.0.3")), until: nil, reason: "")
         try await GatewayLoopback.with(bans: BanList([ban])) { gateway in
             let banned = try gateway.connect(from: "127.0.0.3")
+            try await gateway.until { _ in banned.end != nil }
             _ = try await gateway.join()
-            #expect(!banned.isOpen)
-            #expect(gateway.backend.opened.count == 1)
+            #expect(banned.end == .connectionRefused && gateway.backend.opened.count == 1)
+            #expect(try await gateway.service.status().counters.refused["banned"] == 1)
         }
     }
 
