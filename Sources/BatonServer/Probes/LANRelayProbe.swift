@@ -1,5 +1,5 @@
 import LANBridge
-package import LANSockets
+import LANSockets
 import NIOCore
 import NIOPosix
 package import QUICTransport

@@ -1,7 +1,7 @@
 import Glibc
-package import LANBridge
+import LANBridge
 import NIOCore
-import QUICTransport
+package import QUICTransport
 package import RelayCore
 
 /// Says hello to a relay, hears what it answers, and goes: whether it is there, and how long that takes.

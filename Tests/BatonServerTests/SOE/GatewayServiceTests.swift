@@ -197,7 +197,7 @@ struct GatewayServiceTests {
             let shown = try #require(rooms.flatMap(\.peers).first { $0.endpoint == "\(client.endpoint)" })
             let peer = try #require(PeerID(shown.peer))
             #expect(rooms.count == 2)
-            #expect(try await gateway.service.kick(peer))
+            #expect(try await gateway.service.kick(peer, for: .kicked))
             try await gateway.until { gateway in client.end != nil && !gateway.backend.closed.isEmpty }
             #expect(client.end == .application && client.endedByGateway)
             #expect(gateway.backend.closed.map(\.number) == [number])
