@@ -1,35 +1,54 @@
 import Foundation
 import Glibc
-import NIOCore
-import NIOPosix
+import NIOConcurrencyHelpers
 import Testing
 
 extension LifecycleTests {
     /// What systemd would hear, by the protocol of sd_notify(3).
     @Suite struct Supervision {
-        /// The socket that systemd would have.
-        private final class Ear: ChannelInboundHandler, Sendable {
-            typealias InboundIn = AddressedEnvelope<ByteBuffer>
-
+        /// The socket that systemd would have. NIO takes no datagrams whose sender has no address.
+        private final class Ear: Sendable {
             let heard = History<String>()
+            private let isClosed = NIOLockedValueBox(false)
 
-            func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-                let text = String(buffer: unwrapInboundIn(data).data)
-                heard.append(text.replacing("\n", with: " "))
+            init(at path: String) throws {
+                let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+                try #require(descriptor >= 0)
+                var address = sockaddr_un()
+                address.sun_family = sa_family_t(AF_UNIX)
+                try #require(path.utf8.count < MemoryLayout.size(ofValue: address.sun_path))
+                withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+                let result = withUnsafePointer(to: &address) { address in
+                    address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                    }
+                }
+                try #require(result == 0)
+                // So that the thread notices that it is to end.
+                var patience = timeval(tv_sec: 0, tv_usec: 50_000)
+                setsockopt(
+                    descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+                Thread.detachNewThread { [heard, isClosed] in
+                    var bytes = [UInt8](repeating: 0, count: 4096)
+                    while !isClosed.withLockedValue({ $0 }) {
+                        let count = recv(descriptor, &bytes, bytes.count, 0)
+                        guard count > 0 else { continue }
+                        let text = String(decoding: bytes.prefix(count), as: UTF8.self)
+                        heard.append(text.replacing("\n", with: " "))
+                    }
+                    Glibc.close(descriptor)
+                }
             }
+
+            func close() { isClosed.withLockedValue { $0 = true } }
         }
 
         private func withEar(_ body: (Ear, [String: String]) async throws -> Void) async throws {
             try await withDirectory { directory in
                 let path = directory.appending(path: "notify").path
-                let ear = Ear()
-                let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                    .channelInitializer { channel in
-                        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(ear) }
-                    }
-                    .bind(unixDomainSocketPath: path).get()
+                let ear = try Ear(at: path)
+                defer { ear.close() }
                 try await body(ear, ["NOTIFY_SOCKET": path, "WATCHDOG_USEC": "600000"])
-                try await channel.close()
             }
         }
 

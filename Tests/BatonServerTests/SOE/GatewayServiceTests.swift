@@ -202,7 +202,7 @@ struct GatewayServiceTests {
             #expect(client.end == .application && client.endedByGateway)
             #expect(gateway.backend.closed.map(\.number) == [number])
             #expect(gateway.backend.closed.first?.session.isByClient == false)
-            #expect(try await !gateway.service.kick(peer))
+            #expect(try await !gateway.service.kick(peer, for: .kicked))
             #expect(other.end == nil)
         }
     }

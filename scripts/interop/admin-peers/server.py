@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 
-TOKEN = "only for this check"
+TOKEN = "only-for-this-check"
 
 
 def check(what, condition, detail=""):
