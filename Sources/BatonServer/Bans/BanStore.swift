@@ -8,12 +8,11 @@ final class BanStore: Sendable {
     /// How long is waited for another program that has the file locked.
     private static let patience: Double = 1
 
-    /// Opens or makes the database.
+    /// Opens or makes the database. It has no write-ahead log: one that lies where nothing may be written can still be read.
     init(path: String) throws {
         var configuration = GRDB.Configuration()
         configuration.label = "bans"
         configuration.busyMode = .timeout(Self.patience)
-        configuration.journalMode = .wal
         database = try DatabaseQueue(path: path, configuration: configuration)
         try database.read { database in
             guard try !Self.migrations.hasBeenSuperseded(database) else { throw DatabaseFault.WrittenByNewerVersion() }

@@ -23,6 +23,16 @@ CHATS, SESSIONS, NETWORKS, LINES = 6, 4, 3, 3
 MESSAGE = "x" * 200
 
 
+def exactly(peer, count):
+    data = b""
+    while len(data) < count:
+        piece = peer.recv(count - len(data))
+        if not piece:
+            raise EOFError("the connection has ended")
+        data += piece
+    return data
+
+
 class Load:
     """Somebody who plays on until he is told to stop, or until the server parts from him."""
 
@@ -94,16 +104,16 @@ class Session(Load):
         connect = lambda: socket.create_connection(("127.0.0.1", self.port), timeout=60)
         self.host = connect()
         self.host.sendall(b"RATS" + bytes(12))
-        session = self.host.recv(16, socket.MSG_WAITALL)[4:]
+        session = exactly(self.host, 16)[4:]
         self.guest = connect()
         self.guest.sendall(b"RATS" + session)
         self.link = connect()
-        self.link.sendall(self.host.recv(16, socket.MSG_WAITALL))
+        self.link.sendall(exactly(self.host, 16))
 
     def round(self):
         for source, target in ((self.guest, self.link), (self.link, self.guest)):
             source.sendall(b"\1" * 1500)
-            assert len(target.recv(1500, socket.MSG_WAITALL)) == 1500, "the session has ended"
+            exactly(target, 1500)
             self.bytes += 1500
 
     def close(self):
@@ -382,7 +392,7 @@ def drain(server):
     eventually("the server drains", lambda: server.ask("GET", "/readyz")[0] == 503)
     late = socket.create_connection(("127.0.0.1", server.port("netplay")), timeout=60)
     late.sendall(b"RATS" + bytes(12))
-    check("nobody opens a session", late.recv(16, socket.MSG_WAITALL) == b"")
+    check("nobody opens a session", late.recv(16) == b"")
     late.close()
     server.api("DELETE", "/drain")
     eventually("the drain is taken back", lambda: server.ask("GET", "/readyz")[0] == 200)
