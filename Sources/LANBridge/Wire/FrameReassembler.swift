@@ -44,9 +44,12 @@ struct FrameReassembler: Sendable {
             return nil  // The same part once more.
         }
         let base = index * Self.maxFrame
-        var copy = storage.mutableSpan
-        for position in 0..<count {
-            copy[base + header.offset + position] = datagram.octet(at: OverlayHeader.length + position)
+        storage.withUnsafeMutableBytes { memory in
+            datagram.withUnsafeBytes { bytes in
+                let start = base + header.offset
+                UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + count])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[OverlayHeader.length...]))
+            }
         }
         if isSame, known.hasFirst != isFirst, known.seam == seam, known.frameLength == header.frameLength {
             slots[index].isOpen = false
