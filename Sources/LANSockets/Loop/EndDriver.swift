@@ -153,8 +153,9 @@ package final class EndDriver: QUICDelegate {
             partings[peer] = nil
             endpoint.close(peer, code: 0, reason: ending?.sentence ?? "")
         }
-        endpoint.flush(at: now)
+        // Frames before acknowledgements.
         lan?.flush()
+        endpoint.flush(at: now)
         if nextTick <= now {
             nextTick = now + .seconds(1)
             if ending == nil { engine.askForStats(into: &out) }
