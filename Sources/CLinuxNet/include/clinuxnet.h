@@ -7,6 +7,10 @@
 /* Raises the soft limit of open files to the hard one. Returns the limit in force, or -1. */
 long clinuxnet_raise_open_files(void);
 
+/* Has what is mapped of the files of the program and its libraries read again when it is used: starting touches far more
+   of them than running does. Nothing is lost, since they are not written to. */
+void clinuxnet_forget_program(void);
+
 /* Which file it is, and when it was changed last. (Which module has `struct stat` depends on how Swift is compiled.) */
 struct clinuxnet_file_state {
     uint64_t node;

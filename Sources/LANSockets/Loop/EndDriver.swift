@@ -307,6 +307,8 @@ package final class EndDriver: QUICDelegate {
         out.removeAll()
         if let welcome {
             do throws(NetworkFailure) { try observer.joined(welcome) } catch { failure = failure ?? error }
+            // Starting is over.
+            clinuxnet_forget_program()
         }
         for _ in 0..<opens { open() }
     }

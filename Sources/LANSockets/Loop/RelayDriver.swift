@@ -1,3 +1,4 @@
+import CLinuxNet
 package import LANBridge
 import NIOCore
 package import QUICTransport
@@ -140,6 +141,8 @@ package final class RelayDriver: QUICDelegate {
     }
 
     package func connected(_ connection: PeerID, remote: Endpoint) {
+        // Starting is over when the first peer comes.
+        if counters.connectionsOpened == 0 { clinuxnet_forget_program() }
         counters.connectionsOpened &+= 1
         lines[connection] = Line(admitted: remote, remote: remote)
         engine.connect(
