@@ -169,8 +169,8 @@ public struct LANGatewayEngine: LANEndpoint {
     // MARK: Time
 
     public var nextDeadline: Instant? {
-        let watching = session.current == nil ? [] : [nextRefresh, watch.next]
-        return ([session.nextDeadline] + watching).compactMap { $0 }.min()
+        let watching = session.current == nil ? nil : Instant.earlier(nextRefresh, watch.next)
+        return Instant.earlier(session.nextDeadline, watching)
     }
 
     public mutating func advance(to now: Instant, into out: inout LANOutbox) {

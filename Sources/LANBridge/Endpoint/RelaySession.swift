@@ -381,7 +381,7 @@ extension RelaySession {
     var nextDeadline: Instant? {
         guard !isFinished else { return nil }
         let attempt = isSeeking && candidate == nil ? attempts.next : nil
-        return [attempt, greetingEnds, pulse.next(isSilent: isSilent)].compactMap { $0 }.min()
+        return Instant.earlier(Instant.earlier(attempt, greetingEnds), pulse.next(isSilent: isSilent))
     }
 
     mutating func advance(to now: Instant, into out: inout LANOutbox) {

@@ -95,7 +95,7 @@ public struct LANRelayEngine {
 
     // MARK: Time
 
-    public var nextDeadline: Instant? { [hellos.next, nextStats].compactMap { $0 }.min() }
+    public var nextDeadline: Instant? { Instant.earlier(hellos.next, nextStats) }
 
     /// Does whatever is due.
     public mutating func advance(to now: Instant, into out: inout LANOutbox) {

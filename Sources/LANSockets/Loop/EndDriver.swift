@@ -134,10 +134,9 @@ package final class EndDriver: QUICDelegate {
     private var isOver: Bool { ending != nil && partings.isEmpty }
 
     private var nextDeadline: Instant? {
-        let deadlines = [
-            endpoint.nextDeadline, engine.nextDeadline, partings.values.min(), networkSettles, trial?.nextDeadline,
-        ]
-        return deadlines.compactMap { $0 }.reduce(nextTick, min)
+        let network = Instant.earlier(endpoint.nextDeadline, networkSettles)
+        let own = Instant.earlier(engine.nextDeadline, partings.isEmpty ? nil : partings.values.min())
+        return Instant.earlier(Instant.earlier(network, own), Instant.earlier(trial?.nextDeadline, nextTick))
     }
 
     private func endTurn() {

@@ -74,7 +74,7 @@ package final class RelayDriver: QUICDelegate {
     // MARK: A turn of the loop
 
     var nextDeadline: Instant? {
-        [endpoint.nextDeadline, engine.nextDeadline, partings.next].compactMap { $0 }.min()
+        Instant.earlier(Instant.earlier(endpoint.nextDeadline, engine.nextDeadline), partings.next)
     }
 
     func beginTurn() { now = .now }
