@@ -90,7 +90,9 @@ struct RelaySession {
             candidate = nil
             greetingEnds = nil
         } else {
-            return attempts.tell(loss, into: &out)
+            // Attempts overlap: one that comes to nothing while another has been answered is no news.
+            if isSeeking, candidate == nil { attempts.tell(loss, into: &out) }
+            return
         }
         seek(at: now, into: &out)
     }
