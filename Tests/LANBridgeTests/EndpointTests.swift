@@ -84,9 +84,13 @@ struct EndpointTests {
         world.killRelay()
         if isFirst { world.addClient(LANWorld.configuration(Self.c1)) }
         let end = isFirst ? 0 : 1
-        world.run(for: .seconds(1))
+        // Who was in seeks another connection after 2.5 seconds of silence.
+        world.run(for: .seconds(isFirst ? 1 : 4))
         world.startRelay()
-        #expect(world.run(until: { $0.status(end).phase == .joined }, within: .seconds(2)))
+        let again = isFirst ? 0 : 1
+        #expect(
+            world.run(
+                until: { $0.status(end).phase == .joined && $0.status(end).reconnects == again }, within: .seconds(2)))
         let before = world.events(end).count { $0 == "connection_lost" }
         world.run(for: .seconds(5))
         #expect(world.events(end).count { $0 == "connection_lost" } == before)

@@ -86,7 +86,7 @@ struct EnduranceTests {
         let world = EndpointTests.party()
         for number in 0..<20_000 {
             world.sendOnLAN(
-                EndpointTests.frame(0x5400_0000_0000 + UInt64(number), to: 0x5400_0000_0000), from: EndpointTests.host)
+                EndpointTests.frame(0x5400_0000_0000 + UInt64(number), to: 0x5600_0000_0000), from: EndpointTests.host)
             if number.isMultiple(of: 1000) { world.run(for: .milliseconds(1)) }
         }
         world.run(for: .milliseconds(10))
