@@ -133,12 +133,35 @@ def frames():
             say(good, f"frame {name}", str(seen))
         for node in party.lab.clients + ["h1"]:
             party.ip(node, "neigh", "flush", "all")
-        lanbench.real_dhcp(party.lab)
-        say(True, "a DHCP server at the party answers a player")
         say(party.pings("c1", LANIP["c2"]), "players see each other")
         full = subprocess.run(party.lab.cmd("c1", "ping", "-c2", "-i0.2", "-W1", "-s1472", "-Mdo", LANIP["h1"]),
                               stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         say(full.returncode == 0, "packets of 1500 bytes cross whole")
+        dhcp(party)
+
+def dhcp(party):
+    """A player's card gets its address from the party's DHCP server, as any card does."""
+    server = subprocess.Popen(
+        party.lab.cmd("h1", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root",
+                      "--interface=eth0", "--bind-interfaces", "--no-ping", "--log-facility=-", "--pid-file=",
+                      "--dhcp-range=10.77.0.100,10.77.0.120,5m", f"--dhcp-leasefile={party.work}/leases"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    script = f"{party.work}/udhcpc"
+    with open(script, "w") as file:
+        file.write('#!/bin/sh\n[ "$1" = bound ] && ip addr add "$ip/24" dev "$interface"\nexit 0\n')
+    os.chmod(script, 0o755)
+    party.ip("c1", "addr", "flush", "dev", "party0", "scope", "global")
+    try:
+        client = subprocess.run(
+            party.lab.cmd("c1", "udhcpc", "-i", "party0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", script),
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+        card = party.ip("c1", "-4", "addr", "show", "party0")
+        say(client.returncode == 0 and "10.77.0.1" in card, "the party's DHCP server gives a player an address",
+            client.stderr + card)
+        say(party.hears("c1"), "and the player sees the LAN from there")
+    finally:
+        server.terminate()
+        server.wait()
 
 # --- faults ----------------------------------------------------------------
 def faults():
@@ -173,6 +196,30 @@ def faults():
         party.player("c1")
         say(party.hears("c1", limit=3), "a player that was killed takes its place again at once", party.log("c1"))
         say(party.programs["c2"].poll() is None and party.hears("c2"), "nothing of this has disturbed another player")
+
+        second_bridges(party)
+
+def second_bridges(party):
+    """A second gateway is refused; a player's machine that joins room and LAN once more is found out, and the storm ends."""
+    party.lab.veth("lan", "p-c2", "c2", "lan0")
+    party.ip("lan", "link", "set", "p-c2", "master", "sw", "up")
+    party.ip("c2", "link", "set", "lan0", "up")
+    party.start("c2", "lan", "gateway", party.link, "--interface", "lan0", "--identity", f"{party.work}/gw2.json", log="gw2")
+    say(eventually(lambda: "the room has a gateway already" in party.log("gw2")) is not None,
+        "a second gateway on the same LAN is told that there is one", party.log("gw2"))
+    party.stop("gw2")
+
+    party.ip("c2", "link", "add", "both", "type", "bridge", "forward_delay", "0")
+    for card in ("party0", "lan0"):
+        party.ip("c2", "link", "set", card, "master", "both")
+    party.ip("c2", "link", "set", "both", "up")
+    party.pings("h1", "10.77.0.200")
+    took = eventually(lambda: "a second bridge joins this LAN" in party.log("gw"), 15)
+    say(took is not None, f"a second bridge is named after {took or 0:.1f} s", party.log("gw"))
+    heard = lambda: int(sh(party.lab.cmd("h1", "cat", "/sys/class/net/eth0/statistics/rx_packets")))
+    calm = lambda before: (time.sleep(1), heard() - before < 100)[1]
+    say(eventually(lambda: calm(heard()), 5) is not None, "and the storm is over")
+    say(party.programs["gw"].poll() is None and party.programs["c1"].poll() is None, "and all programs run on")
 
 # --- the machine -----------------------------------------------------------
 def machine():
@@ -211,11 +258,12 @@ def machine():
         party.stop("gw")
         say(party.ip("c1", "route") == before and gro(), "and then all is as before")
 
-        refusal = subprocess.run(
-            party.lab.cmd("c1", "setpriv", "--bounding-set=-all", "--inh-caps=-all", BATON, "lan", "join", party.link),
-            capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        say(refusal.returncode == 77 and "setcap cap_net_admin" in refusal.stderr,
-            "without privileges it says what to type", f"{refusal.returncode} {refusal.stderr}")
+        for node, command in (("c1", ("join", party.link)), ("gw", ("gateway", party.link, "--interface", "lan0"))):
+            refusal = subprocess.run(
+                party.lab.cmd(node, "setpriv", "--bounding-set=-all", "--inh-caps=-all", BATON, "lan", *command),
+                capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+            say(refusal.returncode == 77 and "sudo setcap cap_net_admin,cap_net_raw+ep" in refusal.stderr,
+                f"without privileges 'lan {command[0]}' says what to type", f"{refusal.returncode} {refusal.stderr}")
 
 # --- the doctor ------------------------------------------------------------
 class Ward:
