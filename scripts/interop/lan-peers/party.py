@@ -208,13 +208,15 @@ def second_bridges(party):
     say(eventually(lambda: "the room has a gateway already" in party.log("gw2")) is not None,
         "a second gateway on the same LAN is told that there is one", party.log("gw2"))
     party.stop("gw2")
+    named = lambda: "a second bridge joins this LAN" in party.log("gw")
+    say(not named(), "as long as there is no second bridge none is named", party.log("gw"))
 
     party.ip("c2", "link", "add", "both", "type", "bridge", "forward_delay", "0")
     for card in ("party0", "lan0"):
         party.ip("c2", "link", "set", card, "master", "both")
     party.ip("c2", "link", "set", "both", "up")
     party.pings("h1", "10.77.0.200")
-    took = eventually(lambda: "a second bridge joins this LAN" in party.log("gw"), 15)
+    took = eventually(named, 15)
     say(took is not None, f"a second bridge is named after {took or 0:.1f} s", party.log("gw"))
     heard = lambda: int(sh(party.lab.cmd("h1", "cat", "/sys/class/net/eth0/statistics/rx_packets")))
     calm = lambda before: (time.sleep(1), heard() - before < 100)[1]
