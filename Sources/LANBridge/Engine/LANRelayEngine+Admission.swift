@@ -12,9 +12,11 @@ extension LANRelayEngine {
             try check(hello, peer, at: now)
             try seat(hello, peer, at: now, into: &out)
         } catch {
+            let ban = members[peer]?.ban ?? ""
+            let sentence = error == .banned && !ban.isEmpty ? "\(error.sentence): \(ban)" : error.sentence
             out.append(.emit(LANRelayEvent.refused(peer, error)))
-            out.send(.reject(code: error.rawValue, sentence: error.sentence), to: peer)
-            out.append(.close(peer, .refused(error)))
+            out.send(.reject(code: error.rawValue, sentence: sentence), to: peer)
+            out.append(.close(peer, .refused(sentence)))
             if rooms[hello.room]?.isEmpty ?? false { rooms.close(hello.room) }
             forget(peer, because: error.rawValue, at: now, into: &out)
         }
@@ -24,6 +26,7 @@ extension LANRelayEngine {
         _ hello: ControlMessage.Hello, _ peer: PeerID, at now: Instant
     ) throws(HelloRefusal) {
         guard let member = members[peer] else { return }
+        if member.ban != nil { throw .banned }
         if isDraining { throw .draining }
         if hello.version != ControlMessage.version { throw .badVersion }
         if !Self.isRoomName(hello.room) { throw .badRoom }
@@ -38,7 +41,11 @@ extension LANRelayEngine {
             throw .tooManyFailures
         }
         let registered = configuration.rooms[hello.room]
-        if configuration.requiresRegistration, registered == nil { throw .unknownRoom }
+        if configuration.requiresRegistration, registered == nil {
+            // Where only some rooms are, their names are worth guessing.
+            failures.fail(member.endpoint.address, window: configuration.failureWindow, at: now)
+            throw .unknownRoom
+        }
         if rooms[hello.room] == nil { try open(hello, registered, at: now) }
         guard rooms[hello.room]?.opens(with: hello.password) ?? false else {
             failures.fail(member.endpoint.address, window: configuration.failureWindow, at: now)
