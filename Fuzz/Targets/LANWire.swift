@@ -58,7 +58,7 @@ private func putTogether(_ bytes: [UInt8]) {
     while let operation = script.operation() {
         if operation % 8 == 0 { now = now + .milliseconds(Int(script.next())) }
         let length = script.length(atMost: 2047)
-        let cut = script.length(atMost: max(1, length))
+        let cut = script.length(atMost: length)
         let isFirst = operation % 2 == 0
         let body = script.take(isFirst ? cut : length - cut)
         let header = OverlayHeader(part: UInt16(operation / 16), of: length, at: isFirst ? 0 : cut)

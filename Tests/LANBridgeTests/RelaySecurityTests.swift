@@ -68,6 +68,21 @@ struct RelaySecurityTests {
         #expect(desk.closed[elsewhere] == nil)
     }
 
+    @Test func aGuestIsNoGateway() {
+        var configuration = Self.closed(["guest"])
+        configuration.rooms["party"]?.gatewaySecret = "host"
+        var desk = RelayDesk(configuration)
+        let guest = desk.join(Self.c1, room: "party", password: "guest")
+        #expect(desk.closed[guest] == nil)
+        for said in ["guest", "", nil] {
+            let impostor = desk.join(9, room: "party", role: .gateway, password: said, from: "198.51.100.7")
+            #expect(desk.take(impostor) == Self.reject(.wrongPassword))
+        }
+        #expect(desk.take(desk.join(Self.c2, room: "party", password: "host")) == Self.reject(.wrongPassword))
+        let gateway = desk.join(9, room: "party", role: .gateway, password: "host")
+        #expect(desk.closed[gateway] == nil)
+    }
+
     @Test func aNewPasswordIsForWhoComesAfterIt() {
         var desk = RelayDesk(Self.closed(["old"]))
         let first = desk.join(Self.c1, room: "party", password: "old")
@@ -89,10 +104,28 @@ struct RelaySecurityTests {
         configuration.rooms["party"]?.isIsolated = true
         configuration.limits.broadcast = .init(perSecond: 1, burst: 1)
         desk.engine.reconfigure(configuration)
+        desk.advance(by: .seconds(1))
         let gateway = desk.join(1, room: "party", role: .gateway)
         for _ in 0..<3 { desk.send(frame: Self.broadcast(from: Self.c1), from: first) }
         #expect(desk.takeFrames(second).isEmpty && desk.takeFrames(gateway).count == 1)
         #expect(desk.engine.drops(of: first) == [.rateBroadcast: 2])
+    }
+
+    @Test func aDrainLetsNobodyInButWhoWasThere() {
+        var desk = RelayDesk()
+        func come(_ mac: UInt64, key: String) -> PeerID {
+            let peer = desk.connect()
+            var hello = ControlMessage.Hello(role: .client, room: "lan", mac: MACAddress(bits: mac), datagram: 1412)
+            hello.key = key
+            desk.say(.hello(hello), from: peer)
+            return peer
+        }
+        let before = come(Self.c1, key: "mine")
+        desk.engine.drain()
+        #expect(desk.take(come(Self.c2, key: "other")) == Self.reject(.draining))
+        #expect(desk.take(come(Self.c1, key: "not mine")) == Self.reject(.draining))
+        let again = come(Self.c1, key: "mine")
+        #expect(desk.closed[again] == nil && desk.closed[before]?.word == "replaced")
     }
 
     @Test func whoSaysTooMuchIsPartedFrom() {
@@ -123,13 +156,13 @@ struct RelaySecurityTests {
         let traffic = Dictionary(uniqueKeysWithValues: room.peers.map { ($0.peer, $0.traffic) })
         var sender = PeerTraffic()
         sender.framesReceived = 3
-        sender.bytesReceived = 3 * (60 + 2 + 8)
+        sender.bytesReceived = 3 * (60 + 8)
         sender.dropped = ["mac-spoof": 2]
         sender.roundTripSeconds = 0.025
         #expect(traffic["\(first)"] == sender)
         var receiver = PeerTraffic()
         receiver.framesSent = 1
-        receiver.bytesSent = 62
+        receiver.bytesSent = 60
         #expect(traffic["\(second)"] == receiver)
     }
 }

@@ -16,7 +16,7 @@ struct RelaySession {
     private var greetingEnds: Instant?
     private var attempts: ReconnectSchedule
     private var isStarted = false
-    private var isFinished = false
+    private(set) var isFinished = false
     private var isSilent = false
     private var reconnects = 0
     private var hasJoined = false

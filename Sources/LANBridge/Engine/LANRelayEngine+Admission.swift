@@ -27,7 +27,8 @@ extension LANRelayEngine {
     ) throws(HelloRefusal) {
         guard let member = members[peer] else { return }
         if member.ban != nil { throw .banned }
-        if isDraining { throw .draining }
+        // Who has lost his connection may take his place back: rooms that exist play on.
+        if isDraining, ownPlace(hello) == nil { throw .draining }
         if hello.version != ControlMessage.version { throw .badVersion }
         if !Self.isRoomName(hello.room) { throw .badRoom }
         if !hello.mac.isStation { throw .badMAC }
@@ -47,7 +48,7 @@ extension LANRelayEngine {
             throw .unknownRoom
         }
         if rooms[hello.room] == nil { try open(hello, registered, at: now) }
-        guard rooms[hello.room]?.opens(with: hello.password) ?? false else {
+        guard rooms[hello.room]?.opens(with: hello.password, for: hello.role) ?? false else {
             failures.fail(member.endpoint.address, window: configuration.failureWindow, at: now)
             throw .wrongPassword
         }
@@ -61,9 +62,10 @@ extension LANRelayEngine {
         filter.clientLimits = configuration.limits
         filter.isIsolated = registered?.isIsolated ?? false
         for address in registered?.protected ?? [] { filter.protect(address) }
-        let room = RelayRoom(
+        var room = RelayRoom(
             filter: filter, secrets: registered?.secrets ?? [hello.password].compactMap { $0 },
             isIsolated: filter.isIsolated)
+        room.gatewaySecret = registered?.gatewaySecret
         guard rooms.open(hello.room, room) else { throw .serverFull }
     }
 

@@ -127,6 +127,8 @@ struct RelayRoom {
     var clients: [PeerID?] = []
     var gateway: PeerID?
     var secrets: [String]
+    /// What a gateway has to say instead.
+    var gatewaySecret: String?
     var isIsolated: Bool
     var nextNumber = 1
     private var frameNumber: UInt16 = 0
@@ -140,6 +142,7 @@ struct RelayRoom {
     /// Takes what the operator has changed of a room that is open.
     mutating func take(_ registered: LANBridgeConfiguration.RegisteredRoom) {
         secrets = registered.secrets
+        gatewaySecret = registered.gatewaySecret
         isIsolated = registered.isIsolated
         filter.isIsolated = registered.isIsolated
         for address in registered.protected { filter.protect(address) }
@@ -156,8 +159,9 @@ struct RelayRoom {
         return frameNumber
     }
 
-    /// Whether a secret opens it.
-    func opens(with said: String?) -> Bool {
+    /// Whether a secret opens it for somebody of a role.
+    func opens(with said: String?, for role: FrameSender) -> Bool {
+        if role == .gateway, let gatewaySecret { return Secret.matches(gatewaySecret, said ?? "") }
         guard !secrets.isEmpty else { return true }
         return secrets.reduce(false) { opens, secret in Secret.matches(secret, said ?? "") || opens }
     }
