@@ -132,8 +132,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "CZlib", "Captures", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
-                "SOETools", nioCore,
+                "CZlib", "Captures", "JSONRelay", "LANBridge", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE",
+                "SOEGateway", "SOETools", nioCore,
             ],
             path: "Fuzz/Targets", swiftSettings: strict
         ),
@@ -156,7 +156,7 @@ let package = Package(
             name: "SOESocketsTests", dependencies: ["SOE", "SOESockets", "RelayCore", nioCore],
             swiftSettings: strict),
         .testTarget(
-            name: "LANBridgeTests", dependencies: ["LANBridge", "RelayCore", "RelayTesting", nioCore],
+            name: "LANBridgeTests", dependencies: ["FuzzTargets", "LANBridge", "RelayCore", "RelayTesting", nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "LANSocketsTests", dependencies: ["LANBridge", "LANSockets", "QUICTransport", "RelayCore"],

@@ -38,6 +38,8 @@ final class QUICConnection {
     var closeRequest: (code: UInt64, reason: String)?
     /// Why the server's certificate was refused.
     var objection: String?
+    /// Whether the handshake went well but for the application's protocol, which the peer did not name.
+    var lacksProtocol = false
     var wasReset = false
     /// Set once: it is over, and is told so at the end of the flush.
     var ending: QUICCloseReason?

@@ -272,6 +272,12 @@ public final class QUICEndpoint {
     /// The library says it is over: tells the peer why, if he may be told.
     func fail(_ connection: QUICConnection, _ code: Int32, at now: Instant) {
         guard connection.ending == nil else { return }
+        var code = code
+        if connection.lacksProtocol {
+            // The alert no_application_protocol.
+            ngtcp2_conn_set_tls_alert(connection.library, 120)
+            code = NGTCP2_ERR_CRYPTO
+        }
         let reason = connection.reason(for: code)
         switch code {
         case NGTCP2_ERR_DRAINING, NGTCP2_ERR_CLOSING, NGTCP2_ERR_IDLE_CLOSE, NGTCP2_ERR_DROP_CONN, NGTCP2_ERR_RETRY,

@@ -21,10 +21,12 @@ struct RelayDesk {
         engine = LANRelayEngine(configuration: configuration)
     }
 
-    mutating func connect(from address: String = "192.0.2.1", datagram: Int = 1412) -> PeerID {
+    mutating func connect(
+        from address: String = "192.0.2.1", datagram: Int = 1412, ban: String? = nil
+    ) -> PeerID {
         let peer = table.insert { _ in }
         let endpoint = Endpoint(address: IPAddress(address) ?? .anyIPv6, port: 40_000)
-        engine.connect(peer, from: endpoint, datagram: datagram, at: now, into: &out)
+        engine.connect(peer, from: endpoint, datagram: datagram, ban: ban, at: now, into: &out)
         drain([])
         return peer
     }
@@ -39,6 +41,10 @@ struct RelayDesk {
         hello.password = password
         say(.hello(hello), from: peer)
         return peer
+    }
+
+    mutating func hello(_ mac: UInt64, from peer: PeerID) {
+        say(.hello(.init(role: .client, room: "lan", mac: MACAddress(bits: mac), datagram: 1412)), from: peer)
     }
 
     mutating func say(_ message: ControlMessage, from peer: PeerID) { say(message.frame(), from: peer) }

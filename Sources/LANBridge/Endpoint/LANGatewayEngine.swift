@@ -114,6 +114,7 @@ public struct LANGatewayEngine: LANEndpoint {
     // MARK: The LAN
 
     public mutating func receiveFrame(_ frame: RawSpan, at now: Instant, into out: inout LANOutbox) {
+        guard !session.isFinished else { return }
         if let reason = FrameFilter.linkReason(against: frame, maxFrame: session.maxFrame) {
             return session.drop(reason, DroppedFrame(frame), at: now, into: &out)
         }

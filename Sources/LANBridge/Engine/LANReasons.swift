@@ -14,11 +14,13 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
     case roomFull = "room_full"
     case serverFull = "server_full"
     case draining
+    /// The operator keeps the address out.
+    case banned
 
     /// After how long an endpoint asks again; `nil` if asking again is of no use.
     var patience: Duration? {
         switch self {
-        case .badVersion, .badRoom, .badMAC, .unknownRoom, .wrongPassword: nil
+        case .badVersion, .badRoom, .badMAC, .unknownRoom, .wrongPassword, .banned: nil
         case .gatewayPresent, .duplicateMAC, .draining: .seconds(2)
         case .badBudget, .roomFull, .serverFull: .seconds(10)
         case .tooManyFailures: .seconds(60)
@@ -40,16 +42,18 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
         case .roomFull: "the room is full"
         case .serverFull: "the relay has no place for another room"
         case .draining: "the relay takes nobody in before it stops"
+        case .banned: "this address is banned"
         }
     }
 }
 
 extension CloseReason {
-    static func refused(_ refusal: HelloRefusal) -> CloseReason { CloseReason("refused", refusal.sentence) }
+    static func refused(_ sentence: String) -> CloseReason { CloseReason("refused", sentence) }
     static func badControl(_ error: ControlError) -> CloseReason { CloseReason("bad_control", error.sentence) }
     static let secondHello = CloseReason("second_hello", "the peer said hello twice")
     static let noHello = CloseReason("no_hello", "the peer did not say hello in time")
     static let notForRelays = CloseReason("not_for_relays", "the peer said what only a relay says")
+    static let controlFlood = CloseReason("control_flood", "the peer said more at once than any endpoint has to say")
     static let tooMalformed = CloseReason("malformed", "1,000 malformed datagrams came within 10 seconds")
     static let replaced = CloseReason("replaced", "the same endpoint came back on another connection")
     static let left = CloseReason("left", "the peer said goodbye")
@@ -84,6 +88,14 @@ public enum LANRelayEvent: EngineEvent {
         case .joined(let peer, _, _, _), .left(let peer, _), .returned(let peer, _, _), .refused(let peer, _),
             .dropped(let peer, _, _, _, _):
             peer
+        }
+    }
+
+    public var reason: String? {
+        switch self {
+        case .joined, .left, .returned: nil
+        case .refused(_, let refusal): refusal.rawValue
+        case .dropped(_, let reason, _, _, _): reason.word
         }
     }
 

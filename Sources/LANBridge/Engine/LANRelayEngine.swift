@@ -13,6 +13,7 @@ public struct LANRelayEngine {
     var isDraining = false
     /// Frames that were for the LAN while the room had no gateway, or that no two datagrams hold.
     public internal(set) var undeliverable: UInt64 = 0
+    private static let maxBanLength = 200
     var dropped = [UInt64](repeating: 0, count: DropReason.allCases.count)
 
     public init(configuration: LANBridgeConfiguration) {
@@ -30,11 +31,14 @@ public struct LANRelayEngine {
 
     // MARK: Connections
 
-    /// A connection stands. `datagram` is the largest datagram that goes to it now.
+    /// A connection stands. `datagram` is the largest datagram that goes to it now; `ban` is what the operator wrote
+    /// down of an address that may not be here, which its hello is answered with.
     public mutating func connect(
-        _ peer: PeerID, from: Endpoint, datagram: Int, at now: Instant, into out: inout LANOutbox
+        _ peer: PeerID, from: Endpoint, datagram: Int, ban: String? = nil, at now: Instant, into out: inout LANOutbox
     ) {
-        members[peer] = RelayMember(endpoint: from, datagram: datagram, at: now)
+        var member = RelayMember(endpoint: from, datagram: datagram, at: now)
+        member.ban = ban.map { String($0.prefix(Self.maxBanLength)) }
+        members[peer] = member
         hellos.schedule(peer, at: now + configuration.helloTimeout)
         if nextStats == nil { nextStats = now + configuration.statsInterval }
     }
@@ -62,6 +66,9 @@ public struct LANRelayEngine {
                     }
                 }
                 guard let message = try next?.get() else { return }
+                guard members.update(peer, { $0.maySay(at: now) }) ?? false else {
+                    return part(from: peer, .controlFlood, code: "control_flood", at: now, into: &out)
+                }
                 receive(message, from: peer, at: now, into: &out)
             } catch {
                 part(from: peer, .badControl(error), code: error.rawValue, at: now, into: &out)
@@ -119,9 +126,15 @@ public struct LANRelayEngine {
         isDraining = true
     }
 
-    /// Takes other settings for the rooms that open and the endpoints that join from now on.
+    /// Takes other settings. Nobody has to leave; who joins a registered room from now on needs its new words.
     public mutating func reconfigure(_ configuration: LANBridgeConfiguration) {
         self.configuration = configuration
+        for (name, _) in rooms.all {
+            rooms.update(name) { room in
+                room.filter.clientLimits = configuration.limits
+                if let registered = configuration.rooms[name] { room.take(registered) }
+            }
+        }
     }
 
     /// Parts from everybody.
@@ -141,13 +154,17 @@ public struct LANRelayEngine {
     }
 
     /// A copy of what is going on.
-    public func snapshots(at now: Instant) -> [RoomSnapshot] {
+    public func snapshots(
+        at now: Instant, roundTrip: (PeerID) -> Duration? = { _ in nil }
+    ) -> [RoomSnapshot] {
         rooms.all.map { id, room in
             let peers = room.peers.compactMap { peer in
                 members[peer].map { member in
-                    PeerSnapshot(
+                    var snapshot = PeerSnapshot(
                         peer: peer, name: member.name.isEmpty ? member.mac.description : member.name,
                         role: member.role.rawValue, endpoint: member.endpoint, connected: now - member.connected)
+                    snapshot.traffic = member.traffic(roundTrip: roundTrip(peer))
+                    return snapshot
                 }
             }
             return RoomSnapshot(id: id, peers: peers)

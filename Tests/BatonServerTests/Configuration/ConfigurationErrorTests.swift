@@ -47,7 +47,7 @@ import Testing
             "json:\nxyzzy:\n",
             """
             baton.yaml:2:1: unknown key 'xyzzy'; it takes log, drain_timeout, limits, bans, port_mapping, \
-            port_mapping_lease, json, netplay, lobby, ldn, soe, admin
+            port_mapping_lease, json, netplay, lobby, ldn, soe, lan, admin
             """
         ),
         ("json: 5", "baton.yaml:1:7: json: a single value is not a mapping of keys to values"),
