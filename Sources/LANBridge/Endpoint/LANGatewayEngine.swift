@@ -61,6 +61,8 @@ public struct LANGatewayEngine: LANEndpoint {
                 nextRefresh = now + Self.refreshInterval
                 watch.start(&random, at: now)
             case .peerJoined(let notice) where notice.role == .client:
+                // Whatever the relay says: no client is the gateway itself, nor a group.
+                guard notice.mac.isStation, notice.mac != session.configuration.mac else { continue }
                 clients[notice.mac] = notice.peer
                 stations.remove(notice.mac)
                 refresh(notice.mac, into: &out)
