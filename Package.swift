@@ -137,8 +137,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "CZlib", "Captures", "JSONRelay", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE", "SOEGateway",
-                "SOETools", nioCore,
+                "CZlib", "Captures", "JSONRelay", "LANBridge", "LDN", "Netplay", "RelayCore", "RelayTesting", "SOE",
+                "SOEGateway", "SOETools", nioCore,
             ],
             path: "Fuzz/Targets", swiftSettings: strict
         ),
@@ -161,7 +161,7 @@ let package = Package(
             name: "SOESocketsTests", dependencies: ["SOE", "SOESockets", "RelayCore", nioCore],
             swiftSettings: strict),
         .testTarget(
-            name: "LANBridgeTests", dependencies: ["LANBridge", "RelayCore", "RelayTesting", nioCore],
+            name: "LANBridgeTests", dependencies: ["FuzzTargets", "LANBridge", "RelayCore", "RelayTesting", nioCore],
             swiftSettings: strict),
         .testTarget(
             name: "LANSocketsTests", dependencies: ["LANBridge", "LANSockets", "QUICTransport", "RelayCore"],
@@ -188,13 +188,18 @@ let package = Package(
     ]
 )
 
-// The programs of the benchmarks of the SOE library (see Benchmarks/soe.py).
+// The programs of the benchmarks without sockets (see Benchmarks/soe.py and Benchmarks/lan.py).
 if Context.environment["BATON_BENCH"] != nil {
     package.products.append(.executable(name: "soe-bench", targets: ["SOEBench"]))
     package.targets.append(
         .executableTarget(
             name: "SOEBench", dependencies: ["RelayCore", "SOE", "SOESockets", nioCore, nioPosix],
             path: "Benchmarks/soe", swiftSettings: strict))
+    package.products.append(.executable(name: "lan-bench", targets: ["LANBench"]))
+    package.targets.append(
+        .executableTarget(
+            name: "LANBench", dependencies: ["LANBridge", "RelayCore", nioCore], path: "Benchmarks/lan/engine",
+            swiftSettings: strict))
 }
 
 // libFuzzer brings its own main function, so the fuzzer is a product only when asked for (see scripts/fuzz).

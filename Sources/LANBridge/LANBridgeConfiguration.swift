@@ -6,6 +6,8 @@ public struct LANBridgeConfiguration: Equatable, Sendable {
     public struct RegisteredRoom: Equatable, Sendable {
         /// What opens it: its password, and tokens of which each does too. Without any, everybody may come.
         public var secrets: [String] = []
+        /// What a gateway has to say instead; `nil` if the same opens it.
+        public var gatewaySecret: String?
         /// Whether clients see the LAN only.
         public var isIsolated = false
         /// Addresses that no client may have.

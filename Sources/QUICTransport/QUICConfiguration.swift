@@ -13,7 +13,10 @@ public struct QUICConfiguration: Sendable {
     /// A handshake that takes longer is given up.
     public var handshakeTimeout = Duration.seconds(10)
     /// How many packets may come before they are acknowledged (RFC 9000, section 13.2.2).
-    public var acknowledgeEvery = 8
+    public var acknowledgeEvery = 16
+    /// How long those that brought datagrams wait for others to be acknowledged with, at least. (The library waits an
+    /// eighth of the round trip: on a short path it would answer every packet with one of its own.)
+    public var acknowledgeDelay = Duration.milliseconds(2)
     /// Streams the peer may open, of each kind, at a time.
     public var maxPeerStreams = 8
     /// How many bytes a stream's sender may have sent and not yet seen acknowledged or taken, in bytes.
@@ -35,7 +38,7 @@ public struct DatagramLimits: Sendable {
     /// How many urgent ones wait at most; the oldest gives way to a new one.
     public var urgentCount = 64
     /// How many of the others wait at most.
-    public var bulkCount = 128
+    public var bulkCount = 512
     /// Who has waited so long is dropped: a late game packet is worth less than none.
     public var maxAge = Duration.milliseconds(40)
 

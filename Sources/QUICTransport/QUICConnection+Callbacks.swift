@@ -99,6 +99,12 @@ extension QUICConnection {
     }
 
     private func handshakeCompleted() -> Int32 {
+        // GnuTLS lets in who names no protocol at all; QUIC does not (RFC 9001, section 8.1).
+        var named = gnutls_datum_t()
+        guard gnutls_alpn_get_selected_protocol(session, &named) == 0 else {
+            lacksProtocol = true
+            return NGTCP2_ERR_CALLBACK_FAILURE
+        }
         isConnected = true
         maxDatagram = currentMaxDatagram()
         endpoint.handshakeEnded(self)

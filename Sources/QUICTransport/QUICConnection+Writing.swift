@@ -44,8 +44,23 @@ extension QUICConnection {
         return .held
     }
 
+    /// Whether it has to be asked for what it has to write.
+    var isDue: Bool {
+        hasWork || unanswered >= endpoint.configuration.acknowledgeEvery || !urgent.isEmpty || !bulk.isEmpty
+            || !streamsWithWork.isEmpty
+    }
+
+    /// When it has to be looked after next.
+    var deadline: Instant {
+        guard let library else { return .zero }
+        let expiry = Instant(nanoseconds: Int64(clamping: ngtcp2_conn_get_expiry(library)))
+        return unanswered == 0 ? expiry : max(expiry, unansweredSince + endpoint.configuration.acknowledgeDelay)
+    }
+
     /// Sends what waits and may go: streams, then urgent datagrams, then the others, then acknowledgements and the like.
     func pump(at now: Instant) {
+        hasWork = false
+        unanswered = 0
         writeStreams(at: now)
         writeQueue(at: now)
         while ending == nil {

@@ -30,9 +30,16 @@ final class QUICConnection {
     var isReading = false
     /// It is in the endpoint's list of those to be looked after at the next flush.
     var isTouched = false
+    /// Something besides acknowledgements may be to be written then.
+    var hasWork = false
+    /// Packets with datagrams that came since it was last asked for what it has to write, and when the first did.
+    var unanswered = 0
+    var unansweredSince = Instant.zero
     var closeRequest: (code: UInt64, reason: String)?
     /// Why the server's certificate was refused.
     var objection: String?
+    /// Whether the handshake went well but for the application's protocol, which the peer did not name.
+    var lacksProtocol = false
     var wasReset = false
     /// Set once: it is over, and is told so at the end of the flush.
     var ending: QUICCloseReason?

@@ -132,16 +132,15 @@ public final class QUICEndpoint {
             }
             if connection.ending == nil {
                 noticePath(of: connection)
-                connection.pump(at: now)
+                if connection.isDue { connection.pump(at: now) }
             }
             connection.isTouched = false
             if let reason = connection.ending {
                 forget(connection, reason)
-            } else if let library = connection.library {
+            } else {
                 // The library is not told when packets went out (ngtcp2_conn_update_pkt_tx_time), so it does not pace:
                 // frames come at the pace of their senders already, and an urgent one must not wait behind a burst.
-                let expiry = ngtcp2_conn_get_expiry(library)
-                deadlines.schedule(connection.id, at: Instant(nanoseconds: Int64(clamping: expiry)))
+                deadlines.schedule(connection.id, at: connection.deadline)
             }
         }
         touched.removeAll(keepingCapacity: true)
@@ -165,7 +164,7 @@ public final class QUICEndpoint {
             return .tooLarge
         }
         let mayPass = connection.urgent.isEmpty && (priority == .urgent || connection.bulk.isEmpty)
-        touch(connection)
+        touch(connection, hasWork: false)
         if mayPass, !connection.isReading {
             switch connection.write(datagram: head, body, at: now) {
             case .written: return .sent
@@ -273,6 +272,12 @@ public final class QUICEndpoint {
     /// The library says it is over: tells the peer why, if he may be told.
     func fail(_ connection: QUICConnection, _ code: Int32, at now: Instant) {
         guard connection.ending == nil else { return }
+        var code = code
+        if connection.lacksProtocol {
+            // The alert no_application_protocol.
+            ngtcp2_conn_set_tls_alert(connection.library, 120)
+            code = NGTCP2_ERR_CRYPTO
+        }
         let reason = connection.reason(for: code)
         switch code {
         case NGTCP2_ERR_DRAINING, NGTCP2_ERR_CLOSING, NGTCP2_ERR_IDLE_CLOSE, NGTCP2_ERR_DROP_CONN, NGTCP2_ERR_RETRY,
@@ -318,7 +323,7 @@ public final class QUICEndpoint {
     /// Hands a packet to its connection.
     func read(_ bytes: UnsafePointer<UInt8>, _ count: Int, for connection: QUICConnection, at now: Instant) {
         guard connection.ending == nil, connection.closeRequest == nil, let library = connection.library else { return }
-        touch(connection)
+        let datagrams = connection.counters.received
         var path = ngtcp2_path()
         path.local = ngtcp2_addr(addr: local.address, addrlen: local.length)
         path.remote = ngtcp2_addr(addr: sender.address, addrlen: sender.length)
@@ -327,10 +332,19 @@ public final class QUICEndpoint {
         let code = ngtcp2_conn_read_pkt_versioned(
             library, &path, NGTCP2_PKT_INFO_VERSION, &information, bytes, count, now.library)
         connection.isReading = false
+        // What brought datagrams need not be answered at once.
+        let mayWait = connection.counters.received != datagrams
+        touch(connection, hasWork: !mayWait)
+        if mayWait {
+            if connection.unanswered == 0 { connection.unansweredSince = now }
+            connection.unanswered += 1
+        }
         if code != 0 { fail(connection, code, at: now) }
     }
 
-    func touch(_ connection: QUICConnection) {
+    /// Has a connection looked after at the next flush.
+    func touch(_ connection: QUICConnection, hasWork: Bool = true) {
+        if hasWork { connection.hasWork = true }
         guard !connection.isTouched else { return }
         connection.isTouched = true
         touched.append(connection)

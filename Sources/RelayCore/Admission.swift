@@ -56,9 +56,9 @@ public struct Admission: Sendable {
 
     /// Counts a new connection, or says why not. Each one admitted must be released once.
     ///
-    /// - Parameter evenBanned: bans do not count; somebody else looks for them, who can say why.
-    public mutating func admit(_ address: IPAddress, evenBanned: Bool = false, at now: Instant) throws(Refusal) {
-        if !evenBanned, ban(of: address, at: now) != nil { throw .banned }
+    /// - Parameter evenIfBanned: whether somebody banned is admitted as well, for a protocol that tells him why not.
+    public mutating func admit(_ address: IPAddress, evenIfBanned: Bool = false, at now: Instant) throws(Refusal) {
+        if !evenIfBanned, ban(of: address, at: now) != nil { throw .banned }
         if limits.connections > 0, connections >= limits.connections { throw .serverFull }
         forgetIfCrowded()
         let host = IPPrefix(address)

@@ -6,11 +6,14 @@ public protocol EngineEvent: Sendable {
     var peer: PeerID? { get }
     /// What happened, as a sentence for a log line.
     var message: String { get }
+    /// Why, in one word of a fixed set, where something was refused or dropped.
+    var reason: String? { get }
     /// Under which names its peer is known since now; `nil` if that has not changed.
     var naming: PeerNaming? { get }
 }
 
 extension EngineEvent {
+    public var reason: String? { nil }
     public var naming: PeerNaming? { nil }
 }
 

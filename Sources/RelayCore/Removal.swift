@@ -11,11 +11,13 @@ public enum Removal: Hashable, Sendable {
         }
     }
 
+    private static let maxLength = 200
+
     /// For the peer, where its protocol carries text.
     public var words: String {
         switch self {
         case .kicked: "Kicked"
-        case .banned(let reason): reason.isEmpty ? "Banned" : "Banned: \(reason)"
+        case .banned(let reason): reason.isEmpty ? "Banned" : "Banned: \(reason.prefix(Self.maxLength))"
         }
     }
 }

@@ -95,9 +95,11 @@ public struct PeerSnapshot: Sendable, Equatable, Codable {
     public var address = IPAddress.anyIPv6
     /// Seconds since the connection was accepted.
     public var connectedSeconds: Int
+    /// What was counted for it, where its protocol counts by peer.
+    public var traffic: PeerTraffic?
 
     private enum CodingKeys: String, CodingKey {
-        case peer, name, role, endpoint, connectedSeconds
+        case peer, name, role, endpoint, connectedSeconds, traffic
     }
 
     public init(peer: PeerID, name: String, role: String, endpoint: Endpoint, connected: Duration) {
@@ -108,4 +110,18 @@ public struct PeerSnapshot: Sendable, Equatable, Codable {
         address = endpoint.address
         self.connectedSeconds = Int(connected.components.seconds)
     }
+}
+
+/// What has passed between a peer and the server.
+public struct PeerTraffic: Sendable, Equatable, Codable {
+    public var framesReceived = 0
+    public var framesSent = 0
+    public var bytesReceived = 0
+    public var bytesSent = 0
+    /// Frames of the peer that went nowhere, by reason.
+    public var dropped: [String: UInt64] = [:]
+    /// Of the path to the peer, smoothed; absent where it is not known.
+    public var roundTripSeconds: Double?
+
+    public init() {}
 }

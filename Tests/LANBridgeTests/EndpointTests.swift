@@ -73,7 +73,36 @@ struct EndpointTests {
         world.run(for: .milliseconds(100))
         #expect(world.take(station: Self.host).contains(again))
         #expect(world.status(1).reconnects == 1 && world.ends[1].opened - opened < 12)
+        #expect(world.status(1).peers.contains { $0.mac == MACAddress(bits: Self.c2) }, "with its address of before")
         #expect(world.events(1).filter { $0 == "connection_lost" }.count == 1)
+    }
+
+    /// Attempts made while there was no relay come to their end when the end is long in.
+    @Test(arguments: [true, false])
+    func attemptsThatFailAfterAnotherWonAreNoNews(_ isFirst: Bool) {
+        let world = isFirst ? LANWorld() : Self.party()
+        world.killRelay()
+        if isFirst { world.addClient(LANWorld.configuration(Self.c1)) }
+        let end = isFirst ? 0 : 1
+        // Who was in seeks another connection after 2.5 seconds of silence.
+        world.run(for: .seconds(isFirst ? 1 : 4))
+        world.startRelay()
+        let again = isFirst ? 0 : 1
+        #expect(
+            world.run(
+                until: { $0.status(end).phase == .joined && $0.status(end).reconnects == again }, within: .seconds(2)))
+        let before = world.events(end).count { $0 == "connection_lost" }
+        world.run(for: .seconds(5))
+        #expect(world.events(end).count { $0 == "connection_lost" } == before)
+        #expect(before <= 1 && world.status(end).phase == .joined)
+    }
+
+    @Test func aRelayThatCannotBeReachedIsToldOfOnce() {
+        let world = LANWorld()
+        world.killRelay()
+        world.addClient(LANWorld.configuration(Self.c1))
+        world.run(for: .seconds(60))
+        #expect(world.ends[0].events == [.lost(.unreachable("no answer"))])
     }
 
     @Test func whoLosesItsConnectionSilentlyGetsItsOwnPlaceBack() {

@@ -173,6 +173,9 @@ final class LANWorld {
         (stationFrames.removeValue(forKey: MACAddress(bits: station)) ?? []).filter { !Self.isOwn($0) }
     }
 
+    /// How many connections the ends or the relay still know.
+    var connectionCount: Int { connections.count }
+
     func status(_ end: Int) -> TunnelStatus { ends[end].engine.status }
 
     func events(_ end: Int) -> [String] { ends[end].events.map(\.name) }
@@ -242,8 +245,9 @@ final class LANWorld {
 
     private func step() {
         while let first = queue.first, first.at <= now {
-            queue.removeFirst()
-            handle(first.event)
+            let due = queue.prefix { $0.at <= now }
+            queue.removeFirst(due.count)
+            for entry in due { handle(entry.event) }
         }
         for end in ends.indices where ends[end].isAlive {
             if let due = ends[end].engine.nextDeadline, due <= now {

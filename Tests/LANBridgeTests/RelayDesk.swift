@@ -41,6 +41,10 @@ struct RelayDesk {
         return peer
     }
 
+    mutating func hello(_ mac: UInt64, from peer: PeerID) {
+        say(.hello(.init(role: .client, room: "lan", mac: MACAddress(bits: mac), datagram: 1412)), from: peer)
+    }
+
     mutating func say(_ message: ControlMessage, from peer: PeerID) { say(message.frame(), from: peer) }
 
     mutating func say(_ bytes: ByteBuffer, from peer: PeerID) {

@@ -168,6 +168,40 @@ struct RelayTests {
         #expect(desk.closed[later] == nil)
     }
 
+    /// A household's failures count together; rooms that are open, and other households, are not concerned.
+    @Test func aHouseholdHasOneBudget() {
+        var configuration = LANBridgeConfiguration()
+        configuration.rooms["closed"] = .init()
+        configuration.rooms["closed"]?.secrets = ["right"]
+        var desk = RelayDesk(configuration)
+        for index in 0..<10 {
+            let peer = desk.join(Self.c1, room: "closed", password: "no", from: "2001:db8:0:1::\(index + 1)")
+            #expect(desk.take(peer) == [.reject(code: "wrong_password", sentence: HelloRefusal.wrongPassword.sentence)])
+        }
+        let neighbor = desk.join(Self.c1, room: "closed", password: "right", from: "2001:db8:0:1:ffff::1")
+        #expect(
+            desk.take(neighbor) == [.reject(code: "too_many_failures", sentence: HelloRefusal.tooManyFailures.sentence)]
+        )
+        let elsewhere = desk.join(Self.c1, room: "closed", password: "right", from: "2001:db8:0:2::1")
+        #expect(desk.closed[elsewhere] == nil)
+    }
+
+    @Test func onlyRegisteredRoomsOpenIfTheOperatorSaysSo() {
+        var configuration = LANBridgeConfiguration()
+        configuration.requiresRegistration = true
+        configuration.rooms["party"] = .init()
+        var desk = RelayDesk(configuration)
+        let stranger = desk.join(Self.c1, room: "mine")
+        #expect(desk.take(stranger) == [.reject(code: "unknown_room", sentence: HelloRefusal.unknownRoom.sentence)])
+        let player = desk.join(Self.c1, room: "party")
+        #expect(desk.closed[player] == nil && desk.engine.roomCount == 1 && desk.engine.memberCount == 1)
+        desk.disconnect(player)
+        let again = desk.join(Self.c1, room: "party", password: "whatever")
+        #expect(desk.closed[again] == nil, "its rules are the operator's, not those of whoever comes first")
+        let other = desk.join(Self.c2, room: "party")
+        #expect(desk.closed[other] == nil)
+    }
+
     @Test func wrongWordsEndTheConnectionWithAReason() {
         var desk = RelayDesk()
         let cases: [(ByteBuffer, String)] = [
@@ -203,6 +237,12 @@ struct RelayTests {
         #expect(told.count == 1, "one a second and reason")
         desk.send([], from: peer)
         #expect(desk.closed[peer]?.word == "malformed" && desk.closed[other] == nil)
+        let slow = desk.join(Self.c1)
+        for _ in 0..<3 {
+            for _ in 0..<999 { desk.send([1, 2, 3], from: slow) }
+            desk.advance(by: .seconds(10))
+        }
+        #expect(desk.closed[slow] == nil, "the count begins anew every 10 seconds")
         let early = desk.connect()
         desk.send(RelayDesk.bytes(OverlayHeader(whole: 60)) + broadcast(from: 9), from: early)
         #expect(desk.takeFrames(other).isEmpty, "before the welcome nothing passes")

@@ -173,6 +173,7 @@ package struct Configuration: Sendable, Equatable {
         package var name = ""
         package var password: Secret?
         package var tokens: [String] = []
+        package var gatewayPassword: Secret?
         package var isIsolated = false
         package var protected: [IPAddress] = []
 

@@ -16,10 +16,11 @@ final class AdmissionDesk: Sendable {
         self.admission = NIOLockedValueBox(admission)
     }
 
-    func admit(_ address: IPAddress, evenBanned: Bool = false, at now: Instant) throws(Admission.Refusal) {
+    /// `evenIfBanned` as in `Admission.admit`.
+    func admit(_ address: IPAddress, evenIfBanned: Bool = false, at now: Instant) throws(Admission.Refusal) {
         let refusal = admission.withLockedValue { admission -> Admission.Refusal? in
             do throws(Admission.Refusal) {
-                try admission.admit(address, evenBanned: evenBanned, at: now)
+                try admission.admit(address, evenIfBanned: evenIfBanned, at: now)
                 return nil
             } catch {
                 return error

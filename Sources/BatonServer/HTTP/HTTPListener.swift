@@ -139,7 +139,7 @@ final class HTTPListener: Sendable {
         guard settings.passesDesk(endpoint.address) else { return }
         do throws(Admission.Refusal) {
             // Who is banned is told so, in answer to his request.
-            try context.desk.admit(endpoint.address, evenBanned: true, at: .now)
+            try context.desk.admit(endpoint.address, evenIfBanned: true, at: .now)
         } catch {
             log.refused(endpoint, error)
             settings.onConnection(error)

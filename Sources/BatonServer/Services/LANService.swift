@@ -166,6 +166,7 @@ extension RelayDriver {
             counter("packets_unsent_total", "QUIC packets that the system did not take.", packetsDropped),
             counter("malformed_packets_total", "UDP datagrams that are no QUIC packets.", transport.malformed),
             counter("handshakes_total", "Handshakes begun.", transport.accepted),
+            counter("handshakes_failed_total", "Handshakes that came to nothing.", handshakesFailed),
             counter("handshakes_refused_total", "Strangers sent away before a handshake.", transport.refused),
             counter("retries_total", "Strangers asked to prove their address first.", transport.retries),
             counter(
@@ -181,10 +182,9 @@ extension RelayDriver {
 extension RelayDriver.Surroundings {
     fileprivate init(_ desk: AdmissionDesk, _ log: ListenerLog) {
         self.init(
-            admit: { address, now in
+            admit: { address, evenIfBanned, now in
                 do throws(Admission.Refusal) {
-                    // Bans are looked for when the endpoint says hello: then it can be told.
-                    try desk.admit(address, evenBanned: true, at: now)
+                    try desk.admit(address, evenIfBanned: evenIfBanned, at: now)
                     return nil
                 } catch {
                     return error

@@ -7,6 +7,20 @@
 /* Raises the soft limit of open files to the hard one. Returns the limit in force, or -1. */
 long clinuxnet_raise_open_files(void);
 
+/* Has what is mapped of the files of the program and its libraries read again when it is used: starting touches far more
+   of them than running does. Nothing is lost, since they are not written to. */
+void clinuxnet_forget_program(void);
+
+/* Which file it is, and when it was changed last. (Which module has `struct stat` depends on how Swift is compiled.) */
+struct clinuxnet_file_state {
+    uint64_t node;
+    int64_t seconds;
+    int64_t nanoseconds;
+};
+
+/* Returns 0 if there is no such file. */
+int clinuxnet_file_state(const char *path, struct clinuxnet_file_state *state);
+
 /* Looks up the IP addresses of a host by its name or their text, as the system does, and waits for the answer. Puts at
  * most `capacity` of them into `addresses`, 16 bytes each, IPv4 ones in the form ::ffff:a.b.c.d. Returns how many there
  * are, or, below zero, a code for clinuxnet_resolve_failure. */

@@ -56,6 +56,7 @@ public struct LANClientEngine: LANEndpoint {
     // MARK: The card
 
     public mutating func receiveFrame(_ frame: RawSpan, at now: Instant, into out: inout LANOutbox) {
+        guard !session.isFinished else { return }
         if let reason = LinkRules.checkShape(frame, maxFrame: session.maxFrame) {
             return session.drop(reason, DroppedFrame(frame), at: now, into: &out)
         }

@@ -61,6 +61,8 @@ public struct LANGatewayEngine: LANEndpoint {
                 nextRefresh = now + Self.refreshInterval
                 watch.start(&random, at: now)
             case .peerJoined(let notice) where notice.role == .client:
+                // Whatever the relay says: no client is the gateway itself, nor a group.
+                guard notice.mac.isStation, notice.mac != session.configuration.mac else { continue }
                 clients[notice.mac] = notice.peer
                 stations.remove(notice.mac)
                 refresh(notice.mac, into: &out)
@@ -114,6 +116,7 @@ public struct LANGatewayEngine: LANEndpoint {
     // MARK: The LAN
 
     public mutating func receiveFrame(_ frame: RawSpan, at now: Instant, into out: inout LANOutbox) {
+        guard !session.isFinished else { return }
         if let reason = FrameFilter.linkReason(against: frame, maxFrame: session.maxFrame) {
             return session.drop(reason, DroppedFrame(frame), at: now, into: &out)
         }
@@ -169,8 +172,8 @@ public struct LANGatewayEngine: LANEndpoint {
     // MARK: Time
 
     public var nextDeadline: Instant? {
-        let watching = session.current == nil ? [] : [nextRefresh, watch.next]
-        return ([session.nextDeadline] + watching).compactMap { $0 }.min()
+        let watching = session.current == nil ? nil : Instant.earlier(nextRefresh, watch.next)
+        return Instant.earlier(session.nextDeadline, watching)
     }
 
     public mutating func advance(to now: Instant, into out: inout LANOutbox) {

@@ -16,7 +16,7 @@ struct RelaySession {
     private var greetingEnds: Instant?
     private var attempts: ReconnectSchedule
     private var isStarted = false
-    private var isFinished = false
+    private(set) var isFinished = false
     private var isSilent = false
     private var reconnects = 0
     private var hasJoined = false
@@ -90,7 +90,9 @@ struct RelaySession {
             candidate = nil
             greetingEnds = nil
         } else {
-            return attempts.tell(loss, into: &out)
+            // Attempts overlap: one that comes to nothing while another has been answered is no news.
+            if isSeeking, candidate == nil { attempts.tell(loss, into: &out) }
+            return
         }
         seek(at: now, into: &out)
     }
@@ -381,7 +383,7 @@ extension RelaySession {
     var nextDeadline: Instant? {
         guard !isFinished else { return nil }
         let attempt = isSeeking && candidate == nil ? attempts.next : nil
-        return [attempt, greetingEnds, pulse.next(isSilent: isSilent)].compactMap { $0 }.min()
+        return Instant.earlier(Instant.earlier(attempt, greetingEnds), pulse.next(isSilent: isSilent))
     }
 
     mutating func advance(to now: Instant, into out: inout LANOutbox) {

@@ -26,7 +26,8 @@ public struct LANOutbox {
         case open
         /// Of an end of the tunnel: the relay has let it in. The card may go up, with the welcome's MTU.
         case join(ControlMessage.Welcome)
-        /// Of an end of the tunnel: it is over for good, and why. Nothing follows.
+        /// Of an end of the tunnel: it is over for good, and why. Nothing follows, but `close` for connections that come
+        /// too late.
         case finish(CloseReason)
         /// Something an operator may want to know; never a frame.
         case emit(any EngineEvent)

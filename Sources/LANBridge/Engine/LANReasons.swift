@@ -14,6 +14,7 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
     case roomFull = "room_full"
     case serverFull = "server_full"
     case draining
+    /// The operator keeps its address, its name or its room out.
     case banned
 
     /// After how long an endpoint asks again; `nil` if asking again is of no use.
@@ -47,11 +48,12 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
 }
 
 extension CloseReason {
-    static func refused(_ refusal: HelloRefusal) -> CloseReason { CloseReason("refused", refusal.sentence) }
+    static func refused(_ sentence: String) -> CloseReason { CloseReason("refused", sentence) }
     static func badControl(_ error: ControlError) -> CloseReason { CloseReason("bad_control", error.sentence) }
     static let secondHello = CloseReason("second_hello", "the peer said hello twice")
     static let noHello = CloseReason("no_hello", "the peer did not say hello in time")
     static let notForRelays = CloseReason("not_for_relays", "the peer said what only a relay says")
+    static let controlFlood = CloseReason("control_flood", "the peer said more at once than any endpoint has to say")
     static let tooMalformed = CloseReason("malformed", "1,000 malformed datagrams came within 10 seconds")
     static let replaced = CloseReason("replaced", "the same endpoint came back on another connection")
     static let left = CloseReason("left", "the peer said goodbye")
@@ -86,6 +88,14 @@ public enum LANRelayEvent: EngineEvent {
         case .joined(let peer, _, _, _), .left(let peer, _), .returned(let peer, _, _), .refused(let peer, _),
             .dropped(let peer, _, _, _, _):
             peer
+        }
+    }
+
+    public var reason: String? {
+        switch self {
+        case .joined, .left, .returned: nil
+        case .refused(_, let refusal): refusal.rawValue
+        case .dropped(_, let reason, _, _, _): reason.word
         }
     }
 

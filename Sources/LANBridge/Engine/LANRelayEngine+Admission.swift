@@ -25,7 +25,7 @@ extension LANRelayEngine {
     ) {
         out.append(.emit(LANRelayEvent.refused(peer, refusal)))
         out.send(.reject(code: refusal.rawValue, sentence: sentence), to: peer)
-        out.append(.close(peer, .refused(refusal)))
+        out.append(.close(peer, .refused(sentence)))
         forget(peer, because: refusal.rawValue, at: now, into: &out)
     }
 
@@ -41,7 +41,8 @@ extension LANRelayEngine {
         _ hello: ControlMessage.Hello, _ peer: PeerID, at now: Instant
     ) throws(HelloRefusal) {
         guard let member = members[peer] else { return }
-        if isDraining { throw .draining }
+        // Who has lost his connection may take his place back: rooms that exist play on.
+        if isDraining, ownPlace(hello) == nil { throw .draining }
         if hello.version != ControlMessage.version { throw .badVersion }
         if !Self.isRoomName(hello.room) { throw .badRoom }
         if !hello.mac.isStation { throw .badMAC }
@@ -55,9 +56,13 @@ extension LANRelayEngine {
             throw .tooManyFailures
         }
         let registered = configuration.rooms[hello.room]
-        if configuration.requiresRegistration, registered == nil { throw .unknownRoom }
+        if configuration.requiresRegistration, registered == nil {
+            // Where only some rooms are, their names are worth guessing.
+            failures.fail(member.endpoint.address, window: configuration.failureWindow, at: now)
+            throw .unknownRoom
+        }
         if rooms[hello.room] == nil { try open(hello, registered, at: now) }
-        guard rooms[hello.room]?.opens(with: hello.password) ?? false else {
+        guard rooms[hello.room]?.opens(with: hello.password, for: hello.role) ?? false else {
             failures.fail(member.endpoint.address, window: configuration.failureWindow, at: now)
             throw .wrongPassword
         }
@@ -71,9 +76,10 @@ extension LANRelayEngine {
         filter.clientLimits = configuration.limits
         filter.isIsolated = registered?.isIsolated ?? false
         for address in registered?.protected ?? [] { filter.protect(address) }
-        let room = RelayRoom(
+        var room = RelayRoom(
             filter: filter, secrets: registered?.secrets ?? [hello.password].compactMap { $0 },
             isIsolated: filter.isIsolated)
+        room.gatewaySecret = registered?.gatewaySecret
         guard rooms.open(hello.room, room) else { throw .serverFull }
     }
 

@@ -16,13 +16,8 @@ extension LANRelayEngine {
         }
         switch header.kind {
         case .whole:
-            let range = OverlayHeader.length..<datagram.byteCount
-            let frame = datagram.extracting(range)
-            let verdict = judge(frame, from: peer, standing, at: now)
-            if case .drop(let reason) = verdict {
-                return drop(reason, DroppedFrame(frame), from: peer, at: now, into: &out)
-            }
-            forward(.input(range), verdict, from: peer, into: &out)
+            let bytes = FrameBytes.input(OverlayHeader.length..<datagram.byteCount)
+            pass(bytes, datagram, from: peer, standing, at: now, into: &out)
         case .part:
             if header.frameLength > FrameReassembler.maxFrame {
                 return drop(.oversize, DroppedFrame(datagram), from: peer, at: now, into: &out)
@@ -43,56 +38,49 @@ extension LANRelayEngine {
             member.reassembler.add(header, datagram, at: now) { frame in out.copy(frame) }
         }
         guard let range = whole ?? nil else { return }
-        let verdict = judge(out.scratch.span.bytes.extracting(range), from: peer, standing, at: now)
-        if case .drop(let reason) = verdict {
-            let frame = DroppedFrame(out.scratch.span.bytes.extracting(range))
-            return drop(reason, frame, from: peer, at: now, into: &out)
-        }
-        forward(.scratch(range), verdict, from: peer, into: &out)
+        pass(.scratch(range), datagram, from: peer, standing, at: now, into: &out)
     }
 
+    /// Judges a frame and sends it on, or drops it.
     @inline(__always)
-    private mutating func judge(
-        _ frame: RawSpan, from peer: PeerID, _ standing: RelayMember.Standing, at now: Instant
-    ) -> FrameVerdict {
-        guard let name = members.update(peer, { $0.room }) else { return .drop(.macSpoof) }
-        let verdict = rooms.update(name) { room in
-            if case .client(let port) = standing {
-                return room.filter.judge(frame, from: port, at: now)
-            }
-            return room.filter.judgeFromGateway(frame, at: now)
-        }
-        return verdict ?? .drop(.macSpoof)
-    }
-
-    @inline(__always)
-    private mutating func forward(
-        _ bytes: FrameBytes, _ verdict: FrameVerdict, from peer: PeerID, into out: inout LANOutbox
+    private mutating func pass(
+        _ bytes: FrameBytes, _ input: RawSpan, from peer: PeerID, _ standing: RelayMember.Standing, at now: Instant,
+        into out: inout LANOutbox
     ) {
-        guard case .forward(let targets, _) = verdict, let name = members.update(peer, { $0.room }) else { return }
-        undeliverable &+= Self.forward(bytes, to: targets, from: peer, in: name, &rooms, &members, &out)
+        guard let name = members.update(peer, { $0.room }) else { return }
+        let reason = Self.pass(
+            bytes, input, from: peer, standing, in: name, &rooms, &members, &undeliverable, at: now, &out)
+        guard let reason else { return }
+        drop(reason, bytes.read(input, out) { DroppedFrame($0) }, from: peer, at: now, into: &out)
     }
 
-    /// Sends a frame to its targets; how many of them it cannot reach.
-    private static func forward(
-        _ bytes: FrameBytes, to targets: FrameTargets, from peer: PeerID, in name: String,
-        _ rooms: inout RoomTable<String, RelayRoom>, _ members: inout PeerMap<RelayMember>, _ out: inout LANOutbox
-    ) -> UInt64 {
-        rooms.update(name) { room in
-            switch targets {
-            case .gateway: return send(bytes, to: room.gateway, &room, &members, &out)
-            case .client(let port): return send(bytes, to: room.clients[port.index], &room, &members, &out)
-            case .others:
-                var missed: UInt64 = 0
+    /// Sends a frame to whom the filter names; why not, if to nobody.
+    private static func pass(
+        _ bytes: FrameBytes, _ input: RawSpan, from peer: PeerID, _ standing: RelayMember.Standing, in name: String,
+        _ rooms: inout RoomTable<String, RelayRoom>, _ members: inout PeerMap<RelayMember>,
+        _ undeliverable: inout UInt64, at now: Instant, _ out: inout LANOutbox
+    ) -> DropReason? {
+        let outcome = rooms.update(name) { room -> DropReason? in
+            let verdict = bytes.read(input, out) { frame in
+                if case .client(let port) = standing { return room.filter.judge(frame, from: port, at: now) }
+                return room.filter.judgeFromGateway(frame, at: now)
+            }
+            switch verdict {
+            case .drop(let reason): return reason
+            case .forward(.gateway, _): undeliverable &+= send(bytes, to: room.gateway, &room, &members, &out)
+            case .forward(.client(let port), _):
+                undeliverable &+= send(bytes, to: room.clients[port.index], &room, &members, &out)
+            case .forward(.others, _):
                 for index in room.clients.indices where room.clients[index] != nil && room.clients[index] != peer {
-                    missed += send(bytes, to: room.clients[index], &room, &members, &out)
+                    undeliverable &+= send(bytes, to: room.clients[index], &room, &members, &out)
                 }
                 if room.gateway != nil, room.gateway != peer {
-                    missed += send(bytes, to: room.gateway, &room, &members, &out)
+                    undeliverable &+= send(bytes, to: room.gateway, &room, &members, &out)
                 }
-                return missed
             }
-        } ?? 1
+            return nil
+        }
+        return outcome ?? .macSpoof
     }
 
     private static func send(

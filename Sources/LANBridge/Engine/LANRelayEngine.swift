@@ -64,6 +64,9 @@ public struct LANRelayEngine {
                     }
                 }
                 guard let message = try next?.get() else { return }
+                guard members.update(peer, { $0.maySay(at: now) }) ?? false else {
+                    return part(from: peer, .controlFlood, code: "control_flood", at: now, into: &out)
+                }
                 receive(message, from: peer, at: now, into: &out)
             } catch {
                 part(from: peer, .badControl(error), code: error.rawValue, at: now, into: &out)
@@ -97,7 +100,7 @@ public struct LANRelayEngine {
 
     // MARK: Time
 
-    public var nextDeadline: Instant? { [hellos.next, nextStats].compactMap { $0 }.min() }
+    public var nextDeadline: Instant? { Instant.earlier(hellos.next, nextStats) }
 
     /// Does whatever is due.
     public mutating func advance(to now: Instant, into out: inout LANOutbox) {
@@ -126,9 +129,15 @@ public struct LANRelayEngine {
         isDraining = false
     }
 
-    /// Takes other settings for the rooms that open and the endpoints that join from now on.
+    /// Takes other settings. Nobody has to leave; who joins a registered room from now on needs its new words.
     public mutating func reconfigure(_ configuration: LANBridgeConfiguration) {
         self.configuration = configuration
+        for (name, _) in rooms.all {
+            rooms.update(name) { room in
+                room.filter.clientLimits = configuration.limits
+                if let registered = configuration.rooms[name] { room.take(registered) }
+            }
+        }
     }
 
     /// Parts from everybody.
@@ -149,13 +158,17 @@ public struct LANRelayEngine {
     }
 
     /// A copy of what is going on.
-    public func snapshots(at now: Instant) -> [RoomSnapshot] {
+    public func snapshots(
+        at now: Instant, roundTrip: (PeerID) -> Duration? = { _ in nil }
+    ) -> [RoomSnapshot] {
         rooms.all.map { id, room in
             let peers = room.peers.compactMap { peer in
                 members[peer].map { member in
-                    PeerSnapshot(
+                    var snapshot = PeerSnapshot(
                         peer: peer, name: member.name.isEmpty ? member.mac.description : member.name,
                         role: member.role.rawValue, endpoint: member.endpoint, connected: now - member.connected)
+                    snapshot.traffic = member.traffic(roundTrip: roundTrip(peer))
+                    return snapshot
                 }
             }
             return RoomSnapshot(id: id, peers: peers)

@@ -32,11 +32,14 @@ struct RelayMember {
     var drops = [UInt64](repeating: 0, count: DropReason.allCases.count)
     /// When a drop for each reason was last told of.
     private var told = [Instant?](repeating: nil, count: DropReason.allCases.count)
+    private var saying: TokenBucket
     private var asking: TokenBucket
     private var pinging: TokenBucket
     private var malformed = 0
     private var malformedSince: Instant?
 
+    /// A hello and a question a second are what endpoints say.
+    private static let words = TokenBucket.Rate(perSecond: 20, burst: 100)
     private static let asks = TokenBucket.Rate(perSecond: 2, burst: 10)
     private static let pings = TokenBucket.Rate(perSecond: 20, burst: 40)
     private static let maxMalformed = 1000
@@ -46,6 +49,7 @@ struct RelayMember {
         self.endpoint = endpoint
         self.datagram = datagram
         connected = now
+        saying = TokenBucket(at: now)
         asking = TokenBucket(at: now)
         pinging = TokenBucket(at: now)
         reassembler = FrameReassembler(slots: 4)
@@ -77,6 +81,23 @@ struct RelayMember {
         return Dictionary(uniqueKeysWithValues: counted.map { ($0, drops[Int($0.rawValue)]) })
     }
 
+    /// What was counted, for the operator.
+    func traffic(roundTrip: Duration?) -> PeerTraffic {
+        var traffic = PeerTraffic()
+        traffic.framesReceived = stats.framesReceived
+        traffic.framesSent = stats.framesSent
+        traffic.bytesReceived = stats.bytesReceived
+        traffic.bytesSent = stats.bytesSent
+        for (reason, count) in dropCounts { traffic.dropped[reason.word] = count }
+        traffic.roundTripSeconds = roundTrip.map { $0 / .seconds(1) }
+        return traffic
+    }
+
+    /// Whether it may say one more message.
+    mutating func maySay(at now: Instant) -> Bool {
+        saying.take(at: now, rate: Self.words)
+    }
+
     /// Whether it may have its statistics once more.
     mutating func mayAsk(at now: Instant) -> Bool {
         asking.take(at: now, rate: Self.asks)
@@ -104,6 +125,8 @@ struct RelayRoom {
     var clients: [PeerID?] = []
     var gateway: PeerID?
     var secrets: [String]
+    /// What a gateway has to say instead.
+    var gatewaySecret: String?
     var isIsolated: Bool
     var nextNumber = 1
     private var frameNumber: UInt16 = 0
@@ -112,6 +135,15 @@ struct RelayRoom {
         self.filter = filter
         self.secrets = secrets
         self.isIsolated = isIsolated
+    }
+
+    /// Takes what the operator has changed of a room that is open.
+    mutating func take(_ registered: LANBridgeConfiguration.RegisteredRoom) {
+        secrets = registered.secrets
+        gatewaySecret = registered.gatewaySecret
+        isIsolated = registered.isIsolated
+        filter.isIsolated = registered.isIsolated
+        for address in registered.protected { filter.protect(address) }
     }
 
     var clientCount: Int { clients.count { $0 != nil } }
@@ -125,8 +157,9 @@ struct RelayRoom {
         return frameNumber
     }
 
-    /// Whether a secret opens it.
-    func opens(with said: String?) -> Bool {
+    /// Whether a secret opens it for somebody of a role.
+    func opens(with said: String?, for role: FrameSender) -> Bool {
+        if role == .gateway, let gatewaySecret { return Secret.matches(gatewaySecret, said ?? "") }
         guard !secrets.isEmpty else { return true }
         return secrets.reduce(false) { opens, secret in Secret.matches(secret, said ?? "") || opens }
     }

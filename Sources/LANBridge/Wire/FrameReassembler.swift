@@ -1,7 +1,7 @@
-import RelayCore
+package import RelayCore
 
 /// Puts the parts of frames together again: few at once, none that waits long, all in memory that is taken once.
-struct FrameReassembler: Sendable {
+package struct FrameReassembler: Sendable {
     /// No frame of a room is longer: 1500 bytes, and the header.
     static let maxFrame = FrameBudget.fullMTU + LinkRules.headerLength
     /// Parts are sent one after the other, so a second that comes later than this will not come.
@@ -22,14 +22,14 @@ struct FrameReassembler: Sendable {
     /// Frames of which one part came only.
     private(set) var incomplete: UInt64 = 0
 
-    init(slots: Int) {
+    package init(slots: Int) {
         self.slots = Array(repeating: Slot(), count: max(1, slots))
     }
 
-    var waiting: Int { slots.count { $0.isOpen } }
+    package var waiting: Int { slots.count { $0.isOpen } }
 
     /// Takes one part in. Once the other has come too, `body` is given the frame.
-    mutating func add<Result>(
+    package mutating func add<Result>(
         _ header: OverlayHeader, _ datagram: RawSpan, at now: Instant, _ body: (RawSpan) -> Result
     ) -> Result? {
         guard header.frameLength <= Self.maxFrame else { return nil }
@@ -44,9 +44,12 @@ struct FrameReassembler: Sendable {
             return nil  // The same part once more.
         }
         let base = index * Self.maxFrame
-        var copy = storage.mutableSpan
-        for position in 0..<count {
-            copy[base + header.offset + position] = datagram.octet(at: OverlayHeader.length + position)
+        storage.withUnsafeMutableBytes { memory in
+            datagram.withUnsafeBytes { bytes in
+                let start = base + header.offset
+                UnsafeMutableRawBufferPointer(rebasing: memory[start..<start + count])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[OverlayHeader.length...]))
+            }
         }
         if isSame, known.hasFirst != isFirst, known.seam == seam, known.frameLength == header.frameLength {
             slots[index].isOpen = false

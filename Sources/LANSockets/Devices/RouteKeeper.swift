@@ -5,7 +5,7 @@ package import RelayCore
 /// The relay's addresses get routes of their own, to where they are reached now; they are renewed when the network
 /// changes, and removed at the end. A default route on the virtual card is removed as soon as it appears.
 package final class RouteKeeper {
-    private let relays: [IPAddress]
+    private var relays: [IPAddress]
     private let journal: ChangeJournal
     private let tap: () -> Int32?
     private let metric: UInt32
@@ -37,6 +37,17 @@ package final class RouteKeeper {
             pin(relay)
             if old != pinned[relay] { journal.set(routes: Array(pinned.values)) }
         }
+    }
+
+    /// The relay has other addresses now.
+    func follow(_ relays: [IPAddress]) {
+        for gone in self.relays where !relays.contains(gone) {
+            failures[gone] = nil
+            try? pinned.removeValue(forKey: gone)?.remove()
+        }
+        self.relays = relays
+        journal.set(routes: Array(pinned.values))
+        renew()
     }
 
     private func pin(_ relay: IPAddress) {

@@ -28,7 +28,8 @@ package final class EndDriver: QUICDelegate {
 
     private let endpoint: QUICEndpoint
     private let sockets: QUICSockets
-    private let relay: RelayTarget
+    private var relay: RelayTarget
+    private let lookup: RelayLookup?
     private var engine: TunnelEnd
     private let tap: TAP?
     private let lan: LANCard?
@@ -41,6 +42,8 @@ package final class EndDriver: QUICDelegate {
     /// The control streams of connections.
     private var controls: [PeerID: Int64] = [:]
     private var attempts = 0
+    /// Of these, how many since a connection stood.
+    private var unanswered = 0
     /// When connections that were parted from are closed.
     private var partings: [PeerID: Instant] = [:]
     private var nextTick: Instant
@@ -68,6 +71,7 @@ package final class EndDriver: QUICDelegate {
     ) throws {
         now = .now
         self.relay = relay
+        lookup = relay.lookUp.map { RelayLookup($0) }
         self.observer = observer
         self.routes = routes
         switch card {
@@ -134,10 +138,9 @@ package final class EndDriver: QUICDelegate {
     private var isOver: Bool { ending != nil && partings.isEmpty }
 
     private var nextDeadline: Instant? {
-        let deadlines = [
-            endpoint.nextDeadline, engine.nextDeadline, partings.values.min(), networkSettles, trial?.nextDeadline,
-        ]
-        return deadlines.compactMap { $0 }.reduce(nextTick, min)
+        let network = Instant.earlier(endpoint.nextDeadline, networkSettles)
+        let own = Instant.earlier(engine.nextDeadline, partings.isEmpty ? nil : partings.values.min())
+        return Instant.earlier(Instant.earlier(network, own), Instant.earlier(trial?.nextDeadline, nextTick))
     }
 
     private func endTurn() {
@@ -153,8 +156,9 @@ package final class EndDriver: QUICDelegate {
             partings[peer] = nil
             endpoint.close(peer, code: 0, reason: ending?.sentence ?? "")
         }
-        endpoint.flush(at: now)
+        // Frames before acknowledgements.
         lan?.flush()
+        endpoint.flush(at: now)
         if nextTick <= now {
             nextTick = now + .seconds(1)
             if ending == nil { engine.askForStats(into: &out) }
@@ -237,6 +241,7 @@ package final class EndDriver: QUICDelegate {
             return endpoint.close(connection, code: 0, reason: "no stream")
         }
         controls[connection] = stream
+        unanswered = 0
         engine.connect(connection, datagram: endpoint.maxDatagram(of: connection), at: now, into: &out)
         drain()
     }
@@ -306,6 +311,8 @@ package final class EndDriver: QUICDelegate {
         out.removeAll()
         if let welcome {
             do throws(NetworkFailure) { try observer.joined(welcome) } catch { failure = failure ?? error }
+            // Starting is over.
+            clinuxnet_forget_program()
         }
         for _ in 0..<opens { open() }
     }
@@ -318,14 +325,32 @@ package final class EndDriver: QUICDelegate {
 
     private func open() {
         guard !relay.addresses.isEmpty else { return }
+        seekRelay()
         let address = relay.addresses[attempts % relay.addresses.count]
         attempts &+= 1
+        unanswered &+= 1
         do {
             _ = try endpoint.connect(to: address, name: relay.name, trust: relay.trust, at: now)
         } catch {
             engine.disconnect(nil, .untrusted("\(error)"), at: now, into: &out)
             drain()
         }
+    }
+}
+
+extension EndDriver {
+    /// Every address had its turn and nothing has answered: perhaps the relay's name leads elsewhere now. There are
+    /// sockets for the kinds of addresses it had at first.
+    private func seekRelay() {
+        guard let lookup else { return }
+        let found = lookup.take().filter { place in
+            relay.addresses.contains { ($0.address.ipv4 == nil) == (place.address.ipv4 == nil) }
+        }
+        if !found.isEmpty, found != relay.addresses {
+            relay.addresses = found
+            routes?.follow(found.map(\.address))
+        }
+        if unanswered >= relay.addresses.count { lookup.begin(at: now) }
     }
 }
 

@@ -1,3 +1,4 @@
+import CLinuxNet
 package import LANBridge
 import NIOCore
 package import QUICTransport
@@ -9,17 +10,17 @@ package import RelayCore
 package final class RelayDriver: QUICDelegate {
     /// How the rest of the server takes part. Called on the loop's thread.
     package struct Surroundings: Sendable {
-        /// Whether an address may connect; whoever may is released once.
-        package var admit: @Sendable (IPAddress, Instant) -> Admission.Refusal?
+        /// Whether an address may connect, be it banned (`true`) or not; whoever may is released once.
+        package var admit: @Sendable (IPAddress, Bool, Instant) -> Admission.Refusal?
         package var release: @Sendable (IPAddress, Instant) -> Void
         package var note: @Sendable (any EngineEvent, Endpoint?) -> Void
         package var closed: @Sendable (PeerID, Endpoint, CloseReason) -> Void
         package var refused: @Sendable (Endpoint, Admission.Refusal) -> Void
-        /// Why an endpoint may not be here, if it may not.
+        /// Why an endpoint may not be here, by its address and, once it has said them, its names; `nil` if it may.
         package var findBan: @Sendable (IPAddress, PeerNaming, Instant) -> Removal?
 
         package init(
-            admit: @escaping @Sendable (IPAddress, Instant) -> Admission.Refusal?,
+            admit: @escaping @Sendable (IPAddress, Bool, Instant) -> Admission.Refusal?,
             release: @escaping @Sendable (IPAddress, Instant) -> Void,
             note: @escaping @Sendable (any EngineEvent, Endpoint?) -> Void,
             closed: @escaping @Sendable (PeerID, Endpoint, CloseReason) -> Void,
@@ -42,6 +43,8 @@ package final class RelayDriver: QUICDelegate {
         var remote: Endpoint
         /// The stream that control messages go on: the first the peer opens.
         var control: Int64?
+        /// Streams it opened that are none for control.
+        var strays = 0
         /// The engine has parted from it for this reason; the peer has a moment to read why.
         var parting: CloseReason?
     }
@@ -53,8 +56,10 @@ package final class RelayDriver: QUICDelegate {
     private let surroundings: Surroundings
     private var lines = PeerMap<Line>()
     private var partings = DeadlineHeap()
-    /// Strangers that were admitted and whose connection is not known by name yet.
-    private var admitted: [Endpoint: Int] = [:]
+    /// Connections that ended before they stood.
+    package private(set) var handshakesFailed: UInt64 = 0
+    /// The banned are told so when they have said hello, as long as not too many are.
+    private var explanations: TokenBucket
     private var out = LANOutbox()
     private var now: Instant
     /// How many messages had been relayed at the end of the last turn.
@@ -62,6 +67,8 @@ package final class RelayDriver: QUICDelegate {
 
     /// How long a peer has to read why it is parted from.
     private static let farewell = Duration.milliseconds(500)
+    private static let explained = TokenBucket.Rate(perSecond: 5, burst: 20)
+    private static let maxStrays = 100
 
     init(
         engine: LANRelayEngine, transport: QUICConfiguration, certificate: TLSCertificate, sockets: QUICSockets,
@@ -72,6 +79,7 @@ package final class RelayDriver: QUICDelegate {
         self.sockets = sockets
         self.surroundings = surroundings
         now = .now
+        explanations = TokenBucket(at: now)
         let local = sockets.locals.first ?? Endpoint(address: .anyIPv6, port: 0)
         endpoint = try QUICEndpoint(transport, local: local, certificate: certificate, at: now)
         endpoint.delegate = self
@@ -80,7 +88,7 @@ package final class RelayDriver: QUICDelegate {
     // MARK: A turn of the loop
 
     var nextDeadline: Instant? {
-        [endpoint.nextDeadline, engine.nextDeadline, partings.next].compactMap { $0 }.min()
+        Instant.earlier(Instant.earlier(endpoint.nextDeadline, engine.nextDeadline), partings.next)
     }
 
     func beginTurn() { now = .now }
@@ -137,14 +145,16 @@ package final class RelayDriver: QUICDelegate {
     package var transportCounters: QUICEndpointCounters { endpoint.counters }
     package var packetsDropped: UInt64 { sockets.dropped }
 
-    package func snapshots() -> [RoomSnapshot] { engine.snapshots(at: now) }
+    package func snapshots() -> [RoomSnapshot] { engine.snapshots(at: .now) { endpoint.path(of: $0)?.roundTrip } }
 
     // MARK: What the transport tells
 
     package func transmit(_ packets: borrowing PacketBatch) { sockets.send(packets) }
 
     package func admits(_ remote: Endpoint) -> Bool {
-        if let refusal = surroundings.admit(remote.address, now) {
+        let isBanned = surroundings.findBan(remote.address, PeerNaming(), now) != nil
+        let mayKnow = isBanned && explanations.take(at: now, rate: Self.explained)
+        if let refusal = surroundings.admit(remote.address, mayKnow, now) {
             counters.refused.count(refusal.rawValue)
             surroundings.refused(remote, refusal)
             return false
@@ -153,6 +163,8 @@ package final class RelayDriver: QUICDelegate {
     }
 
     package func connected(_ connection: PeerID, remote: Endpoint) {
+        // Starting is over when the first peer comes.
+        if counters.connectionsOpened == 0 { clinuxnet_forget_program() }
         counters.connectionsOpened &+= 1
         lines[connection] = Line(admitted: remote, remote: remote)
         engine.connect(
@@ -166,16 +178,26 @@ package final class RelayDriver: QUICDelegate {
         guard let line = lines[connection], line.parting == nil else { return }
         if line.control == nil {
             // Streams the peer opens for both directions have numbers that 4 divides (RFC 9000, section 2.1).
-            guard stream % 4 == 0 else { return endpoint.reset(stream: stream, code: 1, on: connection) }
+            guard stream % 4 == 0 else { return refuse(stream, of: connection) }
             lines.update(connection) { $0.control = stream }
         } else if line.control != stream {
-            return endpoint.reset(stream: stream, code: 1, on: connection)
+            return refuse(stream, of: connection)
         }
         if !bytes.isEmpty {
             engine.receiveControl(ByteBuffer(bytes: bytes), from: connection, at: now, into: &out)
             drain()
         }
         if ended { lose(connection, .peerClosed) }
+    }
+
+    /// A stream nobody needs. Each costs an answer, so their number has an end.
+    private func refuse(_ stream: Int64, of connection: PeerID) {
+        endpoint.reset(stream: stream, code: 1, on: connection)
+        let strays = lines.update(connection) { line -> Int in
+            line.strays += 1
+            return line.strays
+        }
+        if strays ?? 0 > Self.maxStrays { lose(connection, .tooManyStreams) }
     }
 
     package func reset(stream: Int64, code: UInt64, from connection: PeerID) {
@@ -195,6 +217,7 @@ package final class RelayDriver: QUICDelegate {
     package func closed(_ connection: PeerID, remote: Endpoint, reason: QUICCloseReason) {
         partings.cancel(connection)
         guard let line = lines.remove(connection) else {
+            handshakesFailed &+= 1
             surroundings.release(remote.address, now)
             return
         }
@@ -233,7 +256,7 @@ package final class RelayDriver: QUICDelegate {
                 case .close(let peer, let reason): part(from: peer, reason)
                 case .emit(let event):
                     counters.events.count(event.name)
-                    if case .refused(_, let refusal) = event as? LANRelayEvent {
+                    if case .refused(_, let refusal)? = event as? LANRelayEvent {
                         counters.refused.count(refusal.rawValue)
                     }
                     surroundings.note(event, event.peer.flatMap { lines[$0]?.remote })
@@ -264,6 +287,8 @@ package final class RelayDriver: QUICDelegate {
 }
 
 extension CloseReason {
+    static let tooManyStreams = CloseReason("too_many_streams", "the peer opened one stream after the other")
+
     /// Why the transport says a connection is over.
     init(_ reason: QUICCloseReason) {
         switch reason {

@@ -8,11 +8,17 @@ package struct RelayTarget: Sendable {
     /// Where it may be; they are tried in turn.
     package var addresses: [Endpoint]
     package var trust: ServerTrust
+    /// Finds out anew where it is, when nothing answers there; may take seconds, and finds nothing if it fails. `nil` for
+    /// a relay that is known by its address.
+    package var lookUp: (@Sendable () -> [Endpoint])?
 
-    package init(name: String, addresses: [Endpoint], trust: ServerTrust) {
+    package init(
+        name: String, addresses: [Endpoint], trust: ServerTrust, lookUp: (@Sendable () -> [Endpoint])? = nil
+    ) {
         self.name = name
         self.addresses = addresses
         self.trust = trust
+        self.lookUp = lookUp
     }
 }
 

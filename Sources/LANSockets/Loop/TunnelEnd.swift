@@ -59,7 +59,10 @@ struct TunnelEnd {
         gateway?.askForStats(into: &out)
     }
 
-    var nextDeadline: Instant? { client?.nextDeadline ?? gateway?.nextDeadline }
+    /// (`mutating`, so that the engine is not copied to be asked.)
+    var nextDeadline: Instant? {
+        mutating get { client?.nextDeadline ?? gateway?.nextDeadline }
+    }
 
     mutating func advance(to now: Instant, into out: inout LANOutbox) {
         client?.advance(to: now, into: &out)

@@ -97,8 +97,9 @@ struct EndOptions: ParsableArguments {
         } catch {
             throw BatonError(.unavailable, "\(error)")
         }
-        return LANEnd(
-            relay: RelayTarget(name: target.host, addresses: addresses, trust: try trust(target)), endpoint: endpoint)
+        var relay = RelayTarget(name: target.host, addresses: addresses, trust: try trust(target))
+        if host.endpoint == nil { relay.lookUp = { (try? host.lookUp()) ?? [] } }
+        return LANEnd(relay: relay, endpoint: endpoint)
     }
 
     private func loadIdentity() throws -> EndIdentity {

@@ -26,6 +26,9 @@ extension LAN {
         @Option(help: "A token of the room, or its password, instead of its password in the configuration.")
         var password: String?
 
+        @Flag(help: "The link is for the party's gateway: with the room's gateway_password, if it has one.")
+        var gateway = false
+
         @Flag(help: "Leave out the QR code.")
         var noQR = false
 
@@ -45,7 +48,8 @@ extension LAN {
             guard registered != nil || !lan.relay.requiresRegistration else {
                 throw BatonError(.configuration, "the relay takes registered rooms only, and '\(room)' is none")
             }
-            link.secret = password ?? registered?.secrets.first
+            let own = gateway ? registered?.gatewayPassword?.text : nil
+            link.secret = password ?? own ?? registered?.secrets.first
             if lan.certificate == nil {
                 guard lan.identity != nil else {
                     throw BatonError(

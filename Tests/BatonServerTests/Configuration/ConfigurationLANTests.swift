@@ -25,7 +25,7 @@ struct ConfigurationLANTests {
                 """
                 lan:
                   rooms:
-                    - {name: party, password: swordfish, tokens: [one, two], isolated: true, protected: [192.168.1.1]}
+                    - {name: party, password: swordfish, tokens: [one, two], gateway_password: host, isolated: true, protected: [192.168.1.1]}
                     - name: open
                   registered_rooms_only: true
                   bytes_per_second: 1000
@@ -33,6 +33,7 @@ struct ConfigurationLANTests {
             ).lan)
         let engine = lan.engine
         #expect(engine.rooms["party"]?.secrets == ["swordfish", "one", "two"])
+        #expect(engine.rooms["party"]?.gatewaySecret == "host" && engine.rooms["open"]?.gatewaySecret == nil)
         #expect(engine.rooms["party"]?.isIsolated == true)
         #expect(engine.rooms["party"]?.protected == [IPAddress(ipv4: 0xC0A8_0101)])
         #expect(engine.rooms["open"]?.secrets == [])

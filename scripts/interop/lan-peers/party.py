@@ -133,12 +133,70 @@ def frames():
             say(good, f"frame {name}", str(seen))
         for node in party.lab.clients + ["h1"]:
             party.ip(node, "neigh", "flush", "all")
-        lanbench.real_dhcp(party.lab)
-        say(True, "a DHCP server at the party answers a player")
         say(party.pings("c1", LANIP["c2"]), "players see each other")
         full = subprocess.run(party.lab.cmd("c1", "ping", "-c2", "-i0.2", "-W1", "-s1472", "-Mdo", LANIP["h1"]),
                               stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         say(full.returncode == 0, "packets of 1500 bytes cross whole")
+        dhcp(party)
+
+def dhcp(party):
+    """A player's card gets its address from the party's DHCP server, as any card does."""
+    server = subprocess.Popen(
+        party.lab.cmd("h1", "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root",
+                      "--interface=eth0", "--bind-interfaces", "--no-ping", "--log-facility=-", "--pid-file=",
+                      "--dhcp-range=10.77.0.100,10.77.0.120,5m", f"--dhcp-leasefile={party.work}/leases"),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    script = f"{party.work}/udhcpc"
+    with open(script, "w") as file:
+        file.write('#!/bin/sh\n[ "$1" = bound ] && ip addr add "$ip/24" dev "$interface"\nexit 0\n')
+    os.chmod(script, 0o755)
+    party.ip("c1", "addr", "flush", "dev", "party0", "scope", "global")
+    try:
+        client = subprocess.run(
+            party.lab.cmd("c1", "udhcpc", "-i", "party0", "-f", "-q", "-n", "-t", "5", "-T", "1", "-s", script),
+            capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+        card = party.ip("c1", "-4", "addr", "show", "party0")
+        say(client.returncode == 0 and "10.77.0.1" in card, "the party's DHCP server gives a player an address",
+            client.stderr + card)
+        say(party.hears("c1"), "and the player sees the LAN from there")
+    finally:
+        server.terminate()
+        server.wait()
+
+# --- the README ------------------------------------------------------------
+def readme():
+    """The three lines of the README as they stand there, each on a machine with nothing of Baton's but the program."""
+    text = open(os.path.join(HERE, "../../../README.md")).read()
+    section = text.split("## A friend at a LAN party\n")[1].split("\n## ")[0]
+    relay, gateway, player = [line.strip() for line in section.split("\n") if line.startswith("    ")]
+    line = section.split("`lan.yaml`, `")[1].split("`")[0].replace("relay.example.org", RELAY_IP)
+    with Party(clients=1) as party:
+        os.mkdir(f"{party.work}/bin")
+        os.symlink(BATON, f"{party.work}/bin/baton")
+        with open(f"{party.work}/lan.yaml", "w") as file:
+            file.write(line + "\n")
+
+        def type_in(node, text, link=""):
+            library = f"{party.work}/{node}-lib"
+            os.makedirs(library, exist_ok=True)
+            text = text.removeprefix("sudo ")
+            return subprocess.Popen(
+                party.lab.cmd(node, "unshare", "-m", "sh", "-c", f"mount --bind {library} /var/lib && exec {text}"),
+                cwd=party.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                env={"PATH": f"{party.work}/bin:{os.environ['PATH']}", "LINK": link})
+
+        printing = type_in("relay", section.split("`baton lan link")[1].split("`")[0].join(("baton lan link", " --no-qr")))
+        link = printing.communicate(timeout=30)[0].strip()
+        programs = [type_in("relay", relay), type_in("gw", gateway, link), type_in("c1", player, link)]
+        try:
+            up = eventually(lambda: "UP" in party.ip("c1", "link", "show", "baton0"))
+            party.ip("c1", "addr", "add", LANIP["c1"] + "/24", "dev", "baton0")
+            said = "" if up is not None and party.hears("c1") else link
+        finally:
+            for program in reversed(programs):
+                program.send_signal(signal.SIGINT)
+            ends = [program.communicate(timeout=15)[0] for program in programs]
+        say(not said and up is not None, "the README's three lines join a player to the LAN", said + "".join(ends))
 
 # --- faults ----------------------------------------------------------------
 def faults():
@@ -173,6 +231,32 @@ def faults():
         party.player("c1")
         say(party.hears("c1", limit=3), "a player that was killed takes its place again at once", party.log("c1"))
         say(party.programs["c2"].poll() is None and party.hears("c2"), "nothing of this has disturbed another player")
+
+        second_bridges(party)
+
+def second_bridges(party):
+    """A second gateway is refused; a player's machine that joins room and LAN once more is found out, and the storm ends."""
+    party.lab.veth("lan", "p-c2", "c2", "lan0")
+    party.ip("lan", "link", "set", "p-c2", "master", "sw", "up")
+    party.ip("c2", "link", "set", "lan0", "up")
+    party.start("c2", "lan", "gateway", party.link, "--interface", "lan0", "--identity", f"{party.work}/gw2.json", log="gw2")
+    say(eventually(lambda: "the room has a gateway already" in party.log("gw2")) is not None,
+        "a second gateway on the same LAN is told that there is one", party.log("gw2"))
+    party.stop("gw2")
+    named = lambda: "a second bridge joins this LAN" in party.log("gw")
+    say(not named(), "as long as there is no second bridge none is named", party.log("gw"))
+
+    party.ip("c2", "link", "add", "both", "type", "bridge", "forward_delay", "0")
+    for card in ("party0", "lan0"):
+        party.ip("c2", "link", "set", card, "master", "both")
+    party.ip("c2", "link", "set", "both", "up")
+    party.pings("h1", "10.77.0.200")
+    took = eventually(named, 15)
+    say(took is not None, f"a second bridge is named after {took or 0:.1f} s", party.log("gw"))
+    heard = lambda: int(sh(party.lab.cmd("h1", "cat", "/sys/class/net/eth0/statistics/rx_packets")))
+    calm = lambda before: (time.sleep(1), heard() - before < 100)[1]
+    say(eventually(lambda: calm(heard()), 5) is not None, "and the storm is over")
+    say(party.programs["gw"].poll() is None and party.programs["c1"].poll() is None, "and all programs run on")
 
 # --- the machine -----------------------------------------------------------
 def machine():
@@ -211,11 +295,12 @@ def machine():
         party.stop("gw")
         say(party.ip("c1", "route") == before and gro(), "and then all is as before")
 
-        refusal = subprocess.run(
-            party.lab.cmd("c1", "setpriv", "--bounding-set=-all", "--inh-caps=-all", BATON, "lan", "join", party.link),
-            capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        say(refusal.returncode == 77 and "setcap cap_net_admin" in refusal.stderr,
-            "without privileges it says what to type", f"{refusal.returncode} {refusal.stderr}")
+        for node, command in (("c1", ("join", party.link)), ("gw", ("gateway", party.link, "--interface", "lan0"))):
+            refusal = subprocess.run(
+                party.lab.cmd(node, "setpriv", "--bounding-set=-all", "--inh-caps=-all", BATON, "lan", *command),
+                capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
+            say(refusal.returncode == 77 and "sudo setcap cap_net_admin,cap_net_raw+ep" in refusal.stderr,
+                f"without privileges 'lan {command[0]}' says what to type", f"{refusal.returncode} {refusal.stderr}")
 
 # --- the doctor ------------------------------------------------------------
 class Ward:
@@ -328,7 +413,7 @@ def doctor():
         say(ward.count >= 12 and ward.right >= ward.count - 1, f"the doctor named {ward.right} of {ward.count} faults right")
 
 def main():
-    parts = {"frames": frames, "faults": faults, "machine": machine, "doctor": doctor}
+    parts = {"readme": readme, "frames": frames, "faults": faults, "machine": machine, "doctor": doctor}
     for name in sys.argv[1:] or parts:
         print(f"--- {name}", flush=True)
         try:

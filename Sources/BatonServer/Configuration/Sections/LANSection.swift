@@ -68,7 +68,10 @@ extension Configuration.LAN: SettingSection {
             &relay.maxFailures,
             Setting(
                 "max_failures",
-                "Wrong passwords of one IPv4 address or IPv6 /64 within failure_window, after which none is heard."),
+                """
+                Wrong passwords, or guesses of rooms where only those above may be joined, of one IPv4 address or IPv6 \
+                /64 within failure_window, after which none is heard.
+                """),
             in: .between(0, 1_000_000))
         walker.value(
             &relay.failureWindow, Setting("failure_window", "See max_failures."),
@@ -99,6 +102,9 @@ extension Configuration.LANRoom: SettingSection {
             &password, Setting("password", "What opens it. Without one and without tokens everybody may come."))
         walker.list(
             &tokens, Setting("tokens", "More words that open it, one for each who shall be let in."), canBeEmpty: true)
+        walker.secret(
+            &gatewayPassword,
+            Setting("gateway_password", "What its gateway has to say instead. Without it any guest may be that."))
         walker.value(&isIsolated, Setting("isolated", "Whether players see the party's LAN only, and not each other."))
         walker.list(
             &protected, Setting("protected", "Addresses of the LAN that no player may have: its router, its servers."),
@@ -131,6 +137,7 @@ extension Configuration.LAN {
         for room in rooms {
             var registered = LANBridgeConfiguration.RegisteredRoom()
             registered.secrets = room.secrets
+            registered.gatewaySecret = room.gatewayPassword?.text
             registered.isIsolated = room.isIsolated
             registered.protected = room.protected
             configuration.rooms[room.name] = registered
