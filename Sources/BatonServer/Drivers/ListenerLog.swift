@@ -91,6 +91,10 @@ struct ListenerLog: Sendable {
         write(.error, message, event, peer: nil, nil, reason: nil)
     }
 
+    func databaseWorks() {
+        write(.notice, "the database can be used again", "database_works", peer: nil, nil, reason: nil)
+    }
+
     func acceptFailed(_ error: any Error) {
         write(.error, "connections cannot be accepted: \(error)", "accept_failed", peer: nil, nil, reason: nil)
     }
