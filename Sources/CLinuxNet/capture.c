@@ -16,7 +16,7 @@
 #define BATCH 64
 
 int clinuxnet_open_capture(const char *name, uint32_t slots, uint32_t slot_bytes, struct clinuxnet_capture *capture) {
-    static const int on = 1, version = TPACKET_V2;
+    static const int on = 1, version = TPACKET_V2, kept_bytes = 4 << 20;
     struct sockaddr_ll local = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
     struct packet_mreq membership = {.mr_type = PACKET_MR_PROMISC};
     struct tpacket_req ring = {
@@ -32,8 +32,12 @@ int clinuxnet_open_capture(const char *name, uint32_t slots, uint32_t slot_bytes
     if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof version) < 0
         || setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof on) < 0
         || setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on, sizeof on) < 0
+        || setsockopt(fd, SOL_PACKET, PACKET_COPY_THRESH, &on, sizeof on) < 0
         || setsockopt(fd, SOL_PACKET, PACKET_RX_RING, &ring, sizeof ring) < 0)
         goto failed;
+    /* Room for frames that are kept whole; without the right to have so much there is less. */
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &kept_bytes, sizeof kept_bytes) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kept_bytes, sizeof kept_bytes);
     capture->ring = mmap(NULL, (size_t)slots * slot_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (capture->ring == MAP_FAILED) {
         capture->ring = NULL;
@@ -71,16 +75,27 @@ int clinuxnet_captured(struct clinuxnet_capture *capture, struct clinuxnet_frame
     if (!(status & TP_STATUS_USER)) return 0;
     frame->bytes = (unsigned char *)header + header->tp_mac;
     frame->length = header->tp_snaplen;
-    frame->whole = header->tp_len;
+    frame->is_cut = header->tp_len > header->tp_snaplen;
+    frame->is_kept = (status & TP_STATUS_COPY) != 0;
     frame->is_tagged = (status & TP_STATUS_VLAN_VALID) != 0;
     frame->needs_checksum = 0;
     const struct virtio_net_hdr *network = (const struct virtio_net_hdr *)(frame->bytes - sizeof *network);
+    frame->segment = network->gso_type == VIRTIO_NET_HDR_GSO_NONE ? 0 : network->gso_size;
     if (network->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
         frame->needs_checksum = 1;
         frame->checksum_start = network->csum_start;
         frame->checksum_at = network->csum_offset;
     }
     return 1;
+}
+
+uint32_t clinuxnet_whole_frame(const struct clinuxnet_capture *capture, void *bytes, uint32_t capacity) {
+    struct virtio_net_hdr network;
+    struct iovec parts[] = {{&network, sizeof network}, {bytes, capacity}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    ssize_t length = recvmsg(capture->fd, &message, MSG_DONTWAIT);
+    if (length < (ssize_t)sizeof network || message.msg_flags & MSG_TRUNC) return 0;
+    return (uint32_t)length - sizeof network;
 }
 
 void clinuxnet_give_back(struct clinuxnet_capture *capture) {

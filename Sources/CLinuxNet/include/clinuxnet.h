@@ -133,8 +133,11 @@ void clinuxnet_close_capture(struct clinuxnet_capture *capture);
 struct clinuxnet_frame {
     const unsigned char *bytes;
     uint32_t length;
-    /* How long it was, where the ring had too little room for it. */
-    uint32_t whole;
+    /* Longer than the ring has room for: clinuxnet_whole_frame has it, if `is_kept`. */
+    int is_cut;
+    int is_kept;
+    /* Other than 0: its sender left it to the card to cut it up into pieces with so many bytes of payload each. */
+    uint16_t segment;
     /* Its VLAN tag was taken off by the interface. */
     int is_tagged;
     /* Its checksum was left to hardware that never saw it: it is computed from this offset on, and stands at that. */
@@ -145,6 +148,10 @@ struct clinuxnet_frame {
 
 /* Looks at the next frame, which is to be given back before the next look. Returns whether there is one. */
 int clinuxnet_captured(struct clinuxnet_capture *capture, struct clinuxnet_frame *frame);
+
+/* Reads the next of the frames that were cut and kept: to be called once for each of these, in their order. Returns its
+   length, or 0 if it is longer than `capacity` or lost. */
+uint32_t clinuxnet_whole_frame(const struct clinuxnet_capture *capture, void *bytes, uint32_t capacity);
 void clinuxnet_give_back(struct clinuxnet_capture *capture);
 
 /* Puts in the checksum that a frame needs. */

@@ -1,5 +1,6 @@
 import CLinuxNet
 import Glibc
+import LANBridge
 
 /// The card that faces a LAN: every frame on it is seen, and any can be sent (AF_PACKET with a ring that the kernel
 /// shares).
@@ -12,6 +13,9 @@ package final class LANCard {
     private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: slots * slotBytes, alignment: 64)
     private let pieces = UnsafeMutableBufferPointer<clinuxnet_piece>.allocate(capacity: slots)
     private var waiting = 0
+    /// A frame longer than the ring has room for, and a piece of it.
+    private let long = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 64)
+    private let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: slotBytes, alignment: 64)
 
     package private(set) var statistics = Statistics()
 
@@ -21,8 +25,8 @@ package final class LANCard {
         package var unsent: UInt64 = 0
         /// Frames that came in faster than they were taken.
         package var overflowed: UInt64 = 0
-        /// Frames longer than any wire has: the card, or the other side of a virtual one, joins them.
-        package var joined: UInt64 = 0
+        /// Frames longer than any wire has, of a kind that cannot be cut up.
+        package var overlong: UInt64 = 0
         /// Frames that had a VLAN tag, which the card took off.
         package var tagged: UInt64 = 0
     }
@@ -43,6 +47,8 @@ package final class LANCard {
     deinit {
         clinuxnet_close_capture(&capture)
         memory.deallocate()
+        long.deallocate()
+        piece.deallocate()
         pieces.deallocate()
     }
 
@@ -53,21 +59,39 @@ package final class LANCard {
         var frame = clinuxnet_frame()
         for _ in 0..<count {
             guard clinuxnet_captured(&capture, &frame) == 1 else { return settle() }
-            if frame.is_tagged != 0 {
-                statistics.tagged &+= 1
-            } else if frame.whole > frame.length {
-                statistics.joined &+= 1
-            } else {
-                if frame.needs_checksum != 0 {
-                    clinuxnet_complete_checksum(
-                        UnsafeMutablePointer(mutating: frame.bytes), frame.length, frame.checksum_start,
-                        frame.checksum_at)
-                }
-                body(UnsafeRawBufferPointer(start: frame.bytes, count: Int(frame.length)))
-            }
+            pass(frame, to: body)
             clinuxnet_give_back(&capture)
         }
         return true
+    }
+
+    private func pass(_ frame: clinuxnet_frame, to body: (UnsafeRawBufferPointer) -> Void) {
+        var bytes = UnsafeRawBufferPointer(start: frame.bytes, count: Int(frame.length))
+        if frame.is_cut != 0 {
+            guard frame.is_kept != 0 else {
+                statistics.overflowed &+= 1
+                return
+            }
+            let length = clinuxnet_whole_frame(&capture, long.baseAddress, UInt32(long.count))
+            bytes = UnsafeRawBufferPointer(rebasing: long[..<Int(length)])
+        }
+        if frame.is_tagged != 0 {
+            statistics.tagged &+= 1
+        } else if frame.segment != 0 {
+            var scratch = MutableRawSpan(_unsafeBytes: piece)
+            let isSplit = Segmentation.split(bytes.bytes, segment: Int(frame.segment), scratch: &scratch) { piece in
+                piece.withUnsafeBytes { body($0) }
+            }
+            if !isSplit { statistics.overlong &+= 1 }
+        } else if frame.is_cut != 0 {
+            statistics.overlong &+= 1
+        } else {
+            if frame.needs_checksum != 0 {
+                clinuxnet_complete_checksum(
+                    UnsafeMutablePointer(mutating: frame.bytes), frame.length, frame.checksum_start, frame.checksum_at)
+            }
+            body(bytes)
+        }
     }
 
     /// Takes note of an error that waits at the socket, else it would be readable for ever.

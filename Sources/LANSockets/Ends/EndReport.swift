@@ -104,6 +104,7 @@ package struct EndReport: Codable, Sendable {
         (framesReceived, framesSent) = (status.stats.framesReceived, status.stats.framesSent)
         (bytesReceived, bytesSent) = (status.stats.bytesReceived, status.stats.bytesSent)
         drops = Self.words(status.drops)
+        for (word, count) in driver.cardDrops where count > 0 { drops[word, default: 0] += Int(clamping: count) }
         relayDrops = Self.words(status.relayDrops)
         reconnects = status.reconnects
         isStopped = status.isStopped

@@ -98,6 +98,16 @@ package final class EndDriver: QUICDelegate {
     }
 
     package var status: TunnelStatus? { engine.status }
+    /// What the card lost or could not pass on, by reason.
+    package var cardDrops: [String: UInt64] {
+        if let tap { return ["card-refused": tap.dropped] }
+        guard let lan else { return [:] }
+        let statistics = lan.statistics
+        return [
+            "card-refused": statistics.unsent, "card-overflow": statistics.overflowed,
+            "card-overlong": statistics.overlong, DropReason.vlanTag.word: statistics.tagged,
+        ]
+    }
     package var relayAddresses: [IPAddress] { relay.addresses.map(\.address) }
     package var path: QUICPathStatistics? { status?.connection.flatMap { endpoint.path(of: $0) } }
     package var transport: QUICConnectionCounters? { status?.connection.flatMap { endpoint.counters(of: $0) } }

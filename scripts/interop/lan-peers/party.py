@@ -137,7 +137,29 @@ def frames():
         full = subprocess.run(party.lab.cmd("c1", "ping", "-c2", "-i0.2", "-W1", "-s1472", "-Mdo", LANIP["h1"]),
                               stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         say(full.returncode == 0, "packets of 1500 bytes cross whole")
+        offloads(party)
         dhcp(party)
+
+def offloads(party):
+    """A machine of the LAN leaves the cutting up of its flows to a card that is none, as virtual machines do."""
+    for node, card in (("h1", "eth0"), ("lan", "p-h1"), ("lan", "p-gw")):
+        sh(party.lab.cmd(node, "ethtool", "-K", card, "tx", "on", "tso", "on", "gso", "on", "sg", "on"), check=False)
+    heard = lambda node, card: int(sh(party.lab.cmd(node, "cat", f"/sys/class/net/{card}/statistics/rx_packets")))
+    server = subprocess.Popen(party.lab.cmd("h1", "iperf3", "-s", "-1"), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: ":5201" in sh(party.lab.cmd("h1", "ss", "-ltn")))
+        before = heard("gw", "lan0"), heard("c1", "party0")
+        sent = subprocess.run(party.lab.cmd("c1", "iperf3", "-c", LANIP["h1"], "-R", "-n", "40M"), capture_output=True,
+                              text=True, timeout=60, stdin=subprocess.DEVNULL)
+        long, short = heard("gw", "lan0") - before[0], heard("c1", "party0") - before[1]
+        say(sent.returncode == 0 and short > 20_000 and short > 1.2 * long,
+            f"40 MB that a machine of the LAN sends in {long} long frames arrive in {short}", sent.stdout + sent.stderr)
+    finally:
+        server.kill()
+        server.wait()
+    status = party.run("gw", "lan", "status", "--json").stdout
+    say("card-overlong" not in status, "and none of them is lost for its length", status)
 
 def dhcp(party):
     """A player's card gets its address from the party's DHCP server, as any card does."""
