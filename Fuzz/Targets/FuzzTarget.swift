@@ -20,6 +20,11 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case soeCapture = "soe-capture"
     case soeGatewayWire = "soe-gateway-wire"
     case soeGatewayEngine = "soe-gateway-engine"
+    case lanFilter = "lan-filter"
+    case lanWire = "lan-wire"
+    case lanRelay = "lan-relay"
+    case lanClient = "lan-client"
+    case lanGateway = "lan-gateway"
 
     /// Feeds the target one input. It returns whatever the input is; a trap is a finding.
     package func run(_ bytes: [UInt8]) {
@@ -44,6 +49,11 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .soeCapture: fuzzSOECapture(bytes)
         case .soeGatewayWire: fuzzSOEGatewayWire(bytes)
         case .soeGatewayEngine: fuzzSOEGatewayEngine(bytes)
+        case .lanFilter: fuzzLANFilter(bytes)
+        case .lanWire: fuzzLANWire(bytes)
+        case .lanRelay: fuzzLANRelay(bytes)
+        case .lanClient: fuzzLANClient(bytes)
+        case .lanGateway: fuzzLANGateway(bytes)
         }
     }
 }

@@ -15,8 +15,12 @@
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
 #endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 #define BATCH 64
+#define BURSTS 16
 #define VECTORS 512
 /* As many parts as every kernel cuts a message into, and as long as a message may be. */
 #define MOST_PARTS 64
@@ -210,4 +214,120 @@ int clinuxnet_receive_datagrams(int fd, void *bytes, uint32_t slot, struct clinu
         from_socket_address(&addresses[i], datagrams[i].address, &datagrams[i].port);
     }
     return received;
+}
+
+void clinuxnet_prefer_bursts(int fd, int is_ipv6) {
+    static const int on = 1;
+    int probe = is_ipv6 ? IPV6_PMTUDISC_PROBE : IP_PMTUDISC_PROBE;
+    setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+    if (is_ipv6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &probe, sizeof probe);
+    else
+        setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe);
+}
+
+int clinuxnet_receive_bursts(int fd, void *bytes, uint32_t slot, struct clinuxnet_burst *bursts, int count) {
+    struct mmsghdr messages[BURSTS];
+    struct iovec vectors[BURSTS];
+    struct sockaddr_storage addresses[BURSTS];
+    union {
+        char space[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr aligned;
+    } controls[BURSTS];
+    if (count > BURSTS) count = BURSTS;
+    for (int i = 0; i < count; i++) {
+        struct msghdr *header = &messages[i].msg_hdr;
+        vectors[i].iov_base = (char *)bytes + (size_t)i * slot;
+        vectors[i].iov_len = slot;
+        memset(header, 0, sizeof *header);
+        header->msg_name = &addresses[i];
+        header->msg_namelen = sizeof addresses[i];
+        header->msg_iov = &vectors[i];
+        header->msg_iovlen = 1;
+        header->msg_control = controls[i].space;
+        header->msg_controllen = sizeof controls[i].space;
+    }
+    int received = recvmmsg(fd, messages, count, MSG_DONTWAIT, NULL);
+    if (received < 0) return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 0 : -errno;
+    for (int i = 0; i < received; i++) {
+        struct msghdr *header = &messages[i].msg_hdr;
+        bursts[i].start = (uint32_t)i * slot;
+        bursts[i].length = messages[i].msg_len;
+        bursts[i].segment = messages[i].msg_len > UINT16_MAX ? UINT16_MAX : messages[i].msg_len;
+        for (struct cmsghdr *control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
+            int size;
+            if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO) continue;
+            memcpy(&size, CMSG_DATA(control), sizeof size);
+            if (size > 0 && size <= UINT16_MAX) bursts[i].segment = size;
+        }
+        from_socket_address(&addresses[i], bursts[i].address, &bursts[i].port);
+    }
+    return received;
+}
+
+/* Cuts a burst up here, where the kernel does not. Returns how many packets failed. */
+static int send_one_by_one(int fd, const struct msghdr *message, uint32_t segment) {
+    const struct iovec *whole = message->msg_iov;
+    int failed = 0;
+    for (size_t done = 0; done < whole->iov_len; done += segment) {
+        size_t part = whole->iov_len - done < segment ? whole->iov_len - done : segment;
+        if (sendto(fd, (char *)whole->iov_base + done, part, MSG_DONTWAIT, message->msg_name, message->msg_namelen) < 0)
+            failed++;
+    }
+    return failed;
+}
+
+static int packets_of(const struct clinuxnet_burst *burst) {
+    return burst->segment ? (burst->length + burst->segment - 1) / burst->segment : 1;
+}
+
+int clinuxnet_send_bursts(int fd, int is_ipv6, const void *bytes, const struct clinuxnet_burst *bursts, int count) {
+    struct mmsghdr messages[BATCH];
+    struct iovec vectors[BATCH];
+    struct sockaddr_storage addresses[BATCH];
+    union {
+        char space[CMSG_SPACE(sizeof(uint16_t))];
+        struct cmsghdr aligned;
+    } controls[BATCH];
+    int failed = 0;
+    for (int first = 0; first < count; first += BATCH) {
+        int size = count - first < BATCH ? count - first : BATCH;
+        for (int i = 0; i < size; i++) {
+            const struct clinuxnet_burst *burst = &bursts[first + i];
+            struct msghdr *header = &messages[i].msg_hdr;
+            memset(header, 0, sizeof *header);
+            header->msg_name = &addresses[i];
+            header->msg_namelen = to_socket_address(&addresses[i], is_ipv6, burst->address, burst->port);
+            vectors[i].iov_base = (char *)bytes + burst->start;
+            vectors[i].iov_len = burst->length;
+            header->msg_iov = &vectors[i];
+            header->msg_iovlen = 1;
+            if (burst->length <= burst->segment) continue;
+            header->msg_control = controls[i].space;
+            header->msg_controllen = sizeof controls[i].space;
+            struct cmsghdr *control = CMSG_FIRSTHDR(header);
+            control->cmsg_level = IPPROTO_UDP;
+            control->cmsg_type = UDP_SEGMENT;
+            control->cmsg_len = CMSG_LEN(sizeof burst->segment);
+            memcpy(CMSG_DATA(control), &burst->segment, sizeof burst->segment);
+        }
+        int done = 0;
+        while (done < size) {
+            int sent = sendmmsg(fd, messages + done, size - done, MSG_DONTWAIT);
+            if (sent > 0) {
+                done += sent;
+                continue;
+            }
+            if (errno == EINTR) continue;
+            const struct clinuxnet_burst *burst = &bursts[first + done];
+            if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+                /* The socket is full: the network would drop it as well. */
+                failed += packets_of(burst);
+            else
+                failed += burst->length > burst->segment
+                    ? send_one_by_one(fd, &messages[done].msg_hdr, burst->segment) : 1;
+            done++;
+        }
+    }
+    return failed;
 }

@@ -47,8 +47,10 @@ public struct Admission: Sendable {
     public var knownSubjects: Int { subjects.count }
 
     /// Counts a new connection, or says why not. Each one admitted must be released once.
-    public mutating func admit(_ address: IPAddress, at now: Instant) throws(Refusal) {
-        if bans.ban(of: address, at: now) != nil { throw .banned }
+    ///
+    /// - Parameter evenIfBanned: whether somebody banned is admitted as well, for a protocol that tells him why not.
+    public mutating func admit(_ address: IPAddress, evenIfBanned: Bool = false, at now: Instant) throws(Refusal) {
+        if !evenIfBanned, bans.ban(of: address, at: now) != nil { throw .banned }
         if limits.connections > 0, connections >= limits.connections { throw .serverFull }
         forgetIfCrowded()
         let host = IPPrefix(address)

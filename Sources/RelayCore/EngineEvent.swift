@@ -6,4 +6,10 @@ public protocol EngineEvent: Sendable {
     var peer: PeerID? { get }
     /// What happened, as a sentence for a log line.
     var message: String { get }
+    /// Why, in one word of a fixed set, where something was refused or dropped.
+    var reason: String? { get }
+}
+
+extension EngineEvent {
+    public var reason: String? { nil }
 }

@@ -15,6 +15,13 @@ public struct Instant: Comparable, Hashable, Sendable {
     /// Later than anything: the deadline of what never happens.
     public static let never = Instant(nanoseconds: .max)
 
+    /// The earlier of two moments that may not come.
+    @inlinable
+    public static func earlier(_ one: Instant?, _ other: Instant?) -> Instant? {
+        guard let one, let other else { return one ?? other }
+        return min(one, other)
+    }
+
     @inlinable
     public static func < (left: Instant, right: Instant) -> Bool {
         left.nanoseconds < right.nanoseconds

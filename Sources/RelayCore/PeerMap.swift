@@ -8,6 +8,14 @@ public struct PeerMap<Value> {
         @usableFromInline var generation: UInt32 = 0
 
         @usableFromInline init() {}
+
+        /// In place: taking a large value out and putting it back would cost more than most changes.
+        @inlinable
+        mutating func update<Result>(_ change: (inout Value) -> Result) -> Result? {
+            guard value != nil else { return nil }
+            // swift-format-ignore: NeverForceUnwrap
+            return change(&value!)
+        }
     }
 
     @usableFromInline static var pageSize: Int { 128 }
@@ -38,9 +46,8 @@ public struct PeerMap<Value> {
     @inlinable @discardableResult
     public mutating func update<Result>(_ peer: PeerID, _ change: (inout Value) -> Result) -> Result? {
         let (page, index) = Self.place(of: peer)
-        guard holds(peer), var value = pages[page][index].value.take() else { return nil }
-        defer { pages[page][index].value = value }
-        return change(&value)
+        guard holds(peer) else { return nil }
+        return pages[page][index].update(change)
     }
 
     @discardableResult

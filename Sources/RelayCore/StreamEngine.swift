@@ -88,6 +88,8 @@ public struct PeerSnapshot: Sendable, Equatable, Codable {
     public var endpoint: String
     /// Seconds since the connection was accepted.
     public var connectedSeconds: Int
+    /// What was counted for it, where its protocol counts by peer.
+    public var traffic: PeerTraffic?
 
     public init(peer: PeerID, name: String, role: String, endpoint: Endpoint, connected: Duration) {
         self.peer = peer.description
@@ -96,4 +98,18 @@ public struct PeerSnapshot: Sendable, Equatable, Codable {
         self.endpoint = endpoint.description
         self.connectedSeconds = Int(connected.components.seconds)
     }
+}
+
+/// What has passed between a peer and the server.
+public struct PeerTraffic: Sendable, Equatable, Codable {
+    public var framesReceived = 0
+    public var framesSent = 0
+    public var bytesReceived = 0
+    public var bytesSent = 0
+    /// Frames of the peer that went nowhere, by reason.
+    public var dropped: [String: UInt64] = [:]
+    /// Of the path to the peer, smoothed; absent where it is not known.
+    public var roundTripSeconds: Double?
+
+    public init() {}
 }

@@ -8,7 +8,9 @@ struct Baton: AsyncParsableCommand {
         abstract: "One relay for every multiplayer game.",
         discussion: "Shell completions: baton --generate-completion-script bash|zsh|fish",
         version: BatonVersion.current,
-        subcommands: [Serve.self, CheckConfig.self, Config.self, Netplay.self, LDNCommand.self, SOECommand.self]
+        subcommands: [
+            Serve.self, CheckConfig.self, Config.self, LAN.self, Netplay.self, LDNCommand.self, SOECommand.self,
+        ]
     )
 
     /// Does what the command says and ends the process with the code that the outcome has.

@@ -22,7 +22,8 @@ extension RemoteHost {
         return try await NIOThreadPool.singleton.runIfActive { try lookUp() }
     }
 
-    private func lookUp() throws -> [Endpoint] {
+    /// As `addresses`, on the calling thread, which may wait for seconds.
+    package func lookUp() throws -> [Endpoint] {
         var bytes = [UInt8](repeating: 0, count: 16 * Self.mostAddresses)
         let count = clinuxnet_resolve(name, &bytes, Int32(Self.mostAddresses))
         guard count > 0 else {

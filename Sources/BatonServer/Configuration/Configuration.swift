@@ -1,4 +1,5 @@
 package import JSONRelay
+package import LANBridge
 package import LDN
 package import Netplay
 package import RelayCore
@@ -17,6 +18,7 @@ package struct Configuration: Sendable, Equatable {
     package var lobby: Lobby?
     package var ldn: LDN?
     package var soe: SOE?
+    package var lan: LAN?
     package var admin: Admin?
     /// What looked odd while reading, but is no error: to be logged.
     package var warnings: [ConfigurationError.Diagnostic] = []
@@ -30,6 +32,7 @@ package struct Configuration: Sendable, Equatable {
         configuration.netplay = Netplay()
         configuration.lobby = Lobby()
         configuration.soe = SOE()
+        configuration.lan = LAN()
         configuration.netplay?.rooms = Rooms()
         configuration.ldn = LDN()
         configuration.ldn?.api = LDN.API()
@@ -136,6 +139,35 @@ package struct Configuration: Sendable, Equatable {
         /// What sessions are encrypted with from their first message on, in hexadecimal digits.
         package var key: Secret?
         package var gateway = GatewayConfiguration()
+
+        package init() {}
+    }
+
+    /// The LAN relay: where ends of tunnels come in, and which rooms there are.
+    package struct LAN: Sendable, Equatable {
+        package var listen = Endpoint.everywhere(port: 4443)
+        /// How players reach it.
+        package var publicAddress: ServerAddress?
+        /// The file of its own certificate and key; `nil` makes one for each run.
+        package var identity: String? = "/var/lib/baton/lan-identity.pem"
+        /// A certificate that an authority signed, and its key.
+        package var certificate: String?
+        package var key: String?
+        package var rooms: [LANRoom] = []
+        package var maxConnections = 1024
+        package var relay = LANBridgeConfiguration()
+
+        package init() {}
+    }
+
+    /// A room of the LAN relay that the operator has written down.
+    package struct LANRoom: Sendable, Equatable {
+        package var name = ""
+        package var password: Secret?
+        package var tokens: [String] = []
+        package var gatewayPassword: Secret?
+        package var isIsolated = false
+        package var protected: [IPAddress] = []
 
         package init() {}
     }

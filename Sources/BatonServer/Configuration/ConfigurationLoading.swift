@@ -27,6 +27,8 @@ extension Configuration {
         configuration.netplay?.listen = [.loopback(port: 55435)]
         configuration.lobby?.listen = [.loopback(port: 8080)]
         configuration.soe?.listen = [.loopback(port: 20260)]
+        configuration.lan?.listen = [.loopback(port: 4443)]
+        configuration.lan?.identity = nil
         configuration.netplay?.rooms?.listen = [.loopback(port: 55436)]
         configuration.ldn?.listen = [.loopback(port: 30456)]
         configuration.ldn?.api?.listen = [.loopback(port: 30457)]

@@ -1,3 +1,4 @@
+import LANBridge
 import Netplay
 import RelayCore
 import SOE
@@ -11,16 +12,15 @@ struct Complaint {
 
 extension Configuration {
     func brokenRules() -> [Complaint] {
-        [protocolMissing, unwritablePassword, badKey].compactMap { $0 } + doubledListeners + openAdminListeners
-            + lobbyRules
-            + namelessFiles
+        [protocolMissing, unwritablePassword, badKey, loneCertificate].compactMap { $0 } + doubledListeners
+            + openAdminListeners + lobbyRules + lanRooms + namelessFiles
     }
 
     private var protocolMissing: Complaint? {
-        guard json == nil, netplay == nil, lobby == nil, ldn == nil, soe == nil else { return nil }
+        guard json == nil, netplay == nil, lobby == nil, ldn == nil, soe == nil, lan == nil else { return nil }
         return Complaint(
             paths: [""],
-            message: "no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'")
+            message: "no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:', 'soe:' or 'lan:'")
     }
 
     /// RetroArch's configuration has no way to write a quotation mark.
@@ -36,9 +36,35 @@ extension Configuration {
             paths: ["soe.key", "soe.key_file"], message: "soe.key: a key is 1 to 256 bytes in hexadecimal digits")
     }
 
+    private var loneCertificate: Complaint? {
+        guard let lan, (lan.certificate == nil) != (lan.key == nil) else { return nil }
+        return Complaint(
+            paths: ["lan.certificate", "lan.key"],
+            message: "lan: a certificate needs its key, and a key its certificate")
+    }
+
+    private var lanRooms: [Complaint] {
+        var known: Set<String> = []
+        return (lan?.rooms ?? []).enumerated().compactMap { index, room in
+            let path = "lan.rooms[\(index)]"
+            guard LANRelayEngine.isRoomName(room.name) else {
+                return Complaint(
+                    paths: ["\(path).name", path],
+                    message: "\(path).name: a room's name has 1 to 64 letters, digits, dashes, dots or underscores")
+            }
+            guard known.insert(room.name).inserted else {
+                return Complaint(
+                    paths: ["\(path).name", path], message: "\(path).name: '\(room.name)' is there already")
+            }
+            return nil
+        }
+    }
+
     private var doubledListeners: [Complaint] {
         // A port of UDP is another one than that of TCP.
-        let udp = (soe?.listen ?? []).enumerated().map { ("soe.listen[\($0.offset)]", $0.element) }
+        let udp = [("soe", soe?.listen), ("lan", lan?.listen)].flatMap { name, endpoints in
+            (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }
+        }
         return doubles(among: listeners) + doubles(among: udp)
     }
 
@@ -81,7 +107,8 @@ extension Configuration {
     private var namelessFiles: [Complaint] {
         let files = [
             ("lobby.database", lobby?.database), ("lobby.country_database", lobby?.countryDatabase),
-            ("ldn.api.game_list", ldn?.api?.gameList),
+            ("ldn.api.game_list", ldn?.api?.gameList), ("lan.identity", lan?.identity),
+            ("lan.certificate", lan?.certificate), ("lan.key", lan?.key),
         ]
         return files.filter { $0.1?.isEmpty == true }.map { path, _ in
             Complaint(paths: [path], message: "\(path) is empty; it takes the name of a file")

@@ -13,10 +13,11 @@ final class AdmissionDesk: Sendable {
         self.admission = NIOLockedValueBox(admission)
     }
 
-    func admit(_ address: IPAddress, at now: Instant) throws(Admission.Refusal) {
+    /// `evenIfBanned` as in `Admission.admit`.
+    func admit(_ address: IPAddress, evenIfBanned: Bool = false, at now: Instant) throws(Admission.Refusal) {
         let refusal = admission.withLockedValue { admission -> Admission.Refusal? in
             do throws(Admission.Refusal) {
-                try admission.admit(address, at: now)
+                try admission.admit(address, evenIfBanned: evenIfBanned, at: now)
                 return nil
             } catch {
                 return error
@@ -30,8 +31,11 @@ final class AdmissionDesk: Sendable {
     }
 
     /// Whether an address may not be here, for requests that make no connection, or come through a proxy's.
-    func isBanned(_ address: IPAddress, at now: Instant) -> Bool {
-        admission.withLockedValue { $0.bans.ban(of: address, at: now) != nil }
+    func isBanned(_ address: IPAddress, at now: Instant) -> Bool { ban(of: address, at: now) != nil }
+
+    /// The ban that keeps an address out now.
+    func ban(of address: IPAddress, at now: Instant) -> BanList.Ban? {
+        admission.withLockedValue { $0.bans.ban(of: address, at: now) }
     }
 
     /// Takes new limits and bans for connections to come.

@@ -37,7 +37,7 @@ struct ListenerLog: Sendable {
     }
 
     func event(_ event: some EngineEvent, _ endpoint: Endpoint?) {
-        write(.info, event.message, event.name, peer: event.peer, endpoint, reason: nil)
+        write(.info, event.message, event.name, peer: event.peer, endpoint, reason: event.reason)
     }
 
     func closed(_ peer: PeerID, _ endpoint: Endpoint, _ reason: CloseReason) {

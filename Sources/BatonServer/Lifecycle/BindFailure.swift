@@ -1,4 +1,5 @@
 import Glibc
+import LANSockets
 import NIOCore
 import RelayCore
 
@@ -7,10 +8,15 @@ extension IOError {
     var meansNoIPv6: Bool { errnoCode == EAFNOSUPPORT || errnoCode == EADDRNOTAVAIL }
 }
 
+extension NetworkFailure {
+    /// The same of one of the LAN relay's.
+    var meansNoIPv6: Bool { code == EAFNOSUPPORT || code == EADDRNOTAVAIL }
+}
+
 extension BatonError {
     /// Why an address cannot be listened on, in words that say what to do about it.
     static func binding(_ endpoint: Endpoint, for protocolName: String, _ error: any Error) -> BatonError {
-        switch (error as? IOError)?.errnoCode {
+        switch (error as? IOError)?.errnoCode ?? (error as? NetworkFailure)?.code {
         case EADDRINUSE:
             BatonError(.unavailable, "\(protocolName): \(endpoint) is in use by another program")
         case EACCES:

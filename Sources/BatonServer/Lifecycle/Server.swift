@@ -100,6 +100,7 @@ package struct Server: Sendable {
                 LDNStatisticsService(configuration, master: ldn, context: context),
                 RoomService(configuration, context: context),
                 SOEService(configuration, context: context),
+                LANService(configuration, context: context),
                 dedicated,
             ]
             return services.compactMap { $0 }

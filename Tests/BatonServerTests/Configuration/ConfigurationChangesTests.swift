@@ -42,15 +42,16 @@ import Testing
             "lobby.write_timeout", "ldn", "ldn.listen", "ldn.proxy_protocol_from", "ldn.queue_bytes",
             "ldn.queue_frames", "ldn.user_timeout",
             "ldn.api", "ldn.api.listen", "ldn.api.read_timeout", "ldn.api.write_timeout", "soe", "soe.listen",
-            "soe.backend", "admin",
+            "soe.backend", "lan", "lan.listen", "lan.identity", "lan.certificate", "lan.key", "lan.max_connections",
+            "admin",
             "admin.listen", "admin.token", "admin.token_file",
         ]
         let recorded = SettingRecorder(.complete).settings
         #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)
         let new = try configuration(
             "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1, rooms: {max_guests: 4}}\n"
-                + "lobby: {relays: {a: \"b:1\"}, max_rooms: 1}\nldn: {max_networks: 1, api: {game_list: x}}\n"
-                + "soe: {max_sessions: 1, protocols: [a], backend_grace: 0}\nadmin:\nlog: {level: debug}\n"
+                + "lobby: {relays: {a: \"b:1\"}, max_rooms: 1}\nldn: {max_networks: 1, api: {game_list: x}}\nsoe: {max_sessions: 1, protocols: [a], backend_grace: 0}\n"
+                + "lan: {max_rooms: 1}\nadmin:\nlog: {level: debug}\n"
                 + "limits: {connections: 1}\ndrain_timeout: 1s\nbans: [{address: 1.1.1.1}]\n")
         #expect(new.changesNeedingRestart(from: .complete) == [])
     }

@@ -47,7 +47,7 @@ import Testing
             "json:\nxyzzy:\n",
             """
             baton.yaml:2:1: unknown key 'xyzzy'; it takes log, drain_timeout, limits, bans, port_mapping, \
-            port_mapping_lease, json, netplay, lobby, ldn, soe, admin
+            port_mapping_lease, json, netplay, lobby, ldn, soe, lan, admin
             """
         ),
         ("json: 5", "baton.yaml:1:7: json: a single value is not a mapping of keys to values"),
@@ -93,14 +93,17 @@ import Testing
         ("json:\n? [a]\n: b\n", "baton.yaml:2:3: a key must be a plain word"),
         ("json:\nlog: {level: debug}\njson:\n", "baton.yaml:3:1: 'json' is there twice, also on line 1"),
         ("json:\n---\njson:\n", "baton.yaml:2:1: a second document starts here; one is allowed"),
-        ("", "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'"),
+        (
+            "",
+            "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:', 'soe:' or 'lan:'"
+        ),
         (
             "# nothing\n",
-            "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'"
+            "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:', 'soe:' or 'lan:'"
         ),
         (
             "admin:\n",
-            "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'"
+            "baton.yaml: no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:', 'soe:' or 'lan:'"
         ),
     ])
     func oneMistake(yaml: String, expected: String) {
@@ -163,7 +166,8 @@ import Testing
         try withFile(holding: "") { path in
             #expect(
                 message(path)
-                    == "\(path): no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:' or 'soe:'")
+                    == "\(path): no protocol is enabled: add a section 'json:', 'netplay:', 'lobby:', 'ldn:', 'soe:' or 'lan:'"
+            )
         }
     }
 }

@@ -48,6 +48,16 @@ extension Configuration: SettingSection {
                 needsRestart: true)
         )
         walker.optionalSection(
+            &lan,
+            Setting(
+                "lan",
+                """
+                The LAN relay: rooms in which players at home are on the network of a party. Leave the section out to turn \
+                it off.
+                """,
+                needsRestart: true)
+        )
+        walker.optionalSection(
             &admin,
             Setting(
                 "admin",

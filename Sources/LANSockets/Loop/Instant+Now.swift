@@ -1,0 +1,11 @@
+import Glibc
+import RelayCore
+
+extension Instant {
+    /// Now, on the clock that never jumps.
+    static var now: Instant {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Instant(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+}
