@@ -6,11 +6,12 @@ import RelayCore
 func fuzzLANWire(_ bytes: [UInt8]) {
     guard let choice = bytes.first else { return }
     let rest = Array(bytes.dropFirst())
-    switch choice % 4 {
+    switch choice % 5 {
     case 0: readLANHeader(rest)
-    case 1: readLANControl(rest, step: Int(choice / 4) + 1)
+    case 1: readLANControl(rest, step: Int(choice / 5) + 1)
     case 2: putTogether(rest)
-    default: clampSegments(rest, mtu: Int(choice / 4) * 24)
+    case 3: clampSegments(rest, mtu: Int(choice / 5) * 30)
+    default: cutUp(rest, segment: Int(choice / 5) * 30)
     }
 }
 
@@ -81,4 +82,20 @@ private func clampSegments(_ frame: [UInt8], mtu: Int) {
     precondition(changed.count == frame.count)
     let different = frame.indices.filter { frame[$0] != changed[$0] }
     precondition(different.count <= 4 && (isChanged || different.isEmpty))
+}
+
+/// However a frame is cut up, its pieces have its payload's bytes, and none is longer than its header and a segment.
+private func cutUp(_ frame: [UInt8], segment: Int) {
+    var memory = [UInt8](repeating: 0, count: 2048)
+    var octets = memory.mutableSpan
+    var scratch = octets.mutableBytes
+    var lengths: [Int] = []
+    let isSplit = Segmentation.split(frame.span.bytes, segment: segment, scratch: &scratch) {
+        lengths.append($0.byteCount)
+    }
+    precondition(isSplit == !lengths.isEmpty)
+    guard let first = lengths.first, let last = lengths.last else { return }
+    precondition(lengths.dropLast().allSatisfy { $0 == first } && last <= first && first <= frame.count)
+    let header = lengths.count > 1 ? first - segment : 0
+    precondition(lengths.reduce(0) { $0 + $1 - header } + header <= frame.count, "more than there was")
 }

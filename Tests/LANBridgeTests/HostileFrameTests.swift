@@ -1,3 +1,4 @@
+import Foundation
 import FuzzTargets
 import LANBridge
 import RelayCore
@@ -62,6 +63,9 @@ struct HostileFrameTests {
         }
     }
 
+    /// Millions in all for the sanitizers.
+    private static let mutations = ProcessInfo.processInfo.environment["SANITIZED"] == nil ? 60_000 : 600_000
+
     /// The golden frames with octets changed, cut out, put in, and halves of two put together.
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func mutatedFramesAreSurvived(seed: UInt64) {
@@ -71,7 +75,7 @@ struct HostileFrameTests {
         var now = Instant.zero
         var passed = 0
         var reasons: Set<DropReason> = []
-        for _ in 0..<60_000 {
+        for _ in 0..<Self.mutations {
             now = now + .milliseconds(Int.random(in: 0...200, using: &random))
             let frame = frames[Int.random(in: frames.indices, using: &random)]
             var octets = frame.octets
