@@ -1,4 +1,4 @@
-"""Databases of bans that do not work. See scripts/interop/databases."""
+"""Databases that do not work. See scripts/interop/databases."""
 import contextlib
 import os
 import pathlib
@@ -6,12 +6,16 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
 
 from server import TOKEN, JSONClient, Server, check, eventually
 
 
-def configuration(database):
-    return (f'json: {{listen: "127.0.0.1:0"}}\n'
+def configuration(database, lobby=None):
+    listed = f', database: "{lobby}"' if lobby else ""
+    return (f'json: {{listen: "127.0.0.1:0"}}\nlobby: {{listen: "127.0.0.1:0"{listed}}}\n'
             f'admin: {{listen: "127.0.0.1:0", token: {TOKEN}, bans_database: "{database}"}}\n')
 
 
@@ -124,6 +128,44 @@ def damaged_while_running(baton, folder):
         check("both bans hold", holds(server, "127.0.0.10", "before") and holds(server, "127.0.0.11", "after"))
 
 
+def announce(server, name):
+    """The status and the text that a host of the lobby is answered with."""
+    form = {"username": name, "core_name": "Nestopia", "core_version": "1.52.0", "game_name": "loop", "game_crc": "B0606C41",
+            "port": "45435", "retroarch_version": "1.14.0", "frontend": "unix x64", "subsystem_name": "N/A"}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.port('lobby')}/add", data=urllib.parse.urlencode(form).encode())
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def of_the_lobby(baton, folder):
+    """The rooms of the lobby are in another file, which may be as bad."""
+    database, ruined = folder / "lobby.sqlite", bytes(range(256)) * 64
+    for what, spoil, mend, words in (
+            ("damaged", lambda: database.write_bytes(ruined), database.unlink, "is damaged"),
+            ("a directory", database.mkdir, database.rmdir, "cannot be opened")):
+        spoil()
+        server = Server(baton, folder, configuration(folder / "bans.sqlite", database))
+        try:
+            lines = eventually("the log says so", lambda: server.lines("database_failed"))
+            check(f"and why: {what}", words in lines[0], lines)
+            check("relaying goes on", relays(server))
+            check("nothing is announced that could be lost", announce(server, "anna")[0] == 500)
+            count = server.metrics()['baton_events_total{protocol="lobby",event="database_failed"}']
+            check("it is counted and said once", count == 1 and len(server.lines("database_failed")) == 1, count)
+            mend()
+            eventually("it works again", lambda: server.lines("database_works"))
+            status, text = announce(server, "anna")
+            check("rooms are announced", status == 200 and "id=1" in text, text)
+            check("the server ends well", server.stop() == 0)
+            database.unlink()
+        finally:
+            server.kill()
+
+
 @contextlib.contextmanager
 def disk(folder, size):
     place = folder / "disk"
@@ -166,7 +208,7 @@ def full(baton, folder):
 
 
 baton = sys.argv[1]
-for case in (missing, locked, damaged, damaged_while_running, read_only, full):
+for case in (missing, locked, damaged, damaged_while_running, read_only, full, of_the_lobby):
     print(f"--- {case.__name__.replace('_', ' ')}")
     with tempfile.TemporaryDirectory() as folder:
         case(baton, pathlib.Path(folder))
