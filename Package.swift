@@ -200,6 +200,10 @@ if Context.environment["BATON_BENCH"] != nil {
         .executableTarget(
             name: "LANBench", dependencies: ["LANBridge", "RelayCore", nioCore], path: "Benchmarks/lan/engine",
             swiftSettings: strict))
+    package.products.append(.executable(name: "ban-bench", targets: ["BanBench"]))
+    package.targets.append(
+        .executableTarget(
+            name: "BanBench", dependencies: ["RelayCore"], path: "Benchmarks/operators", swiftSettings: strict))
 }
 
 // libFuzzer brings its own main function, so the fuzzer is a product only when asked for (see scripts/fuzz).
