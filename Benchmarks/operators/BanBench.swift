@@ -20,7 +20,8 @@ struct BanBench {
         }
         print(
             "{\"address\": \(addresses.nanoseconds), \"stranger\": \(strangers.nanoseconds), "
-                + "\"name\": \(names.nanoseconds), \"found\": \(addresses.found), \"strangers_found\": \(strangers.found)}")
+                + "\"name\": \(names.nanoseconds), \"found\": \(addresses.found), \"strangers_found\": \(strangers.found)}"
+        )
     }
 
     /// Half of them IPv4, half IPv6, and of each a tenth as blocks.

@@ -22,14 +22,17 @@ ELSEWHERE = {
     r"swift build -c release --static-swift-stdlib": ("swift build -c release --static-swift-stdlib", "scripts/check"),
     r"BATON_BENCH=1 swift build": ("BATON_BENCH=1 swift build", "Makefile"),
     r"swift run soe-examples": ("soe-examples", "scripts/interop/soe"),
-    r"baton serve --config lan\.yaml|(sudo )?baton lan (gateway|join)": ('"{1}"', "scripts/interop/lan-peers/party.py"),
+    r"baton serve --config lan\.yaml": ("lan.yaml", "scripts/interop/lan-peers/party.py"),
+    r"sudo baton lan (gateway|join)": ('"{0}"', "scripts/interop/lan-peers/party.py"),
     r"baton lan doctor": ('"doctor"', "scripts/interop/lan-peers/party.py"),
     r"baton ldn proxy": ("ldn proxy", "scripts/interop/ldn_proxy"),
     r"baton soe decode": ("soe decode", "scripts/interop/soe"),
     r"baton netplay join .*--exec": ('"--exec"', "Tests/BatonServerTests/Lifecycle/JoinExecTests.swift"),
     r"baton netplay join": ('"join"', "scripts/interop/retroarch-peers/bridge_peers.py"),
-    r"retroarch .*-C (your|rooms)": ("retroarch", "scripts/interop/rooms"),
-    r"retroarch .*-C ": ('"-C"', "scripts/interop/retroarch-peers/ra_peers.py"),
+    # -C is the short form of --connect.
+    r"retroarch -C your\.host": ('"--connect", "127.0.0.1", "--port"', "scripts/interop/daemon"),
+    r"retroarch -C '?rooms": ('"--connect", host, "--port"', "scripts/interop/retroarch-peers/room_peers.py"),
+    r"retroarch -C ": ('"--connect"', "scripts/interop/retroarch-peers/ra_peers.py"),
 }
 TYPED = re.compile(r"^(?:sudo |export |[A-Z_]+=\S+ )*(?:baton|make|python3|swift|curl|retroarch|scripts/\S+) ")
 
@@ -222,7 +225,7 @@ def tools(baton, folder, typist):
 
 def explain(typist, folder):
     """Frames of the documents' captures: one of the LAN's vectors, as JSON and as a capture."""
-    frames = ROOT / "Tests/Fixtures/lan/filter_cases.json"
+    frames = ROOT / "Tests/Fixtures/lan/frames.json"
     for command in typed(ROOT / "docs/protocols/lan.md"):
         if not command.startswith("baton lan explain"):
             continue

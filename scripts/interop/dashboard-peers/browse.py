@@ -157,7 +157,7 @@ def rooms(browser, server, clients):
     browser.wait("rooms appear without a reload",
                  lambda: browser.run("return document.querySelectorAll('#rooms button').length") == 2)
     browser.wait("throughput is shown", lambda: re.search(r"[1-9][\d.,]* [KM]iB", browser.text("#protocols")))
-    browser.wait("events are shown", lambda: "netplay guest_linked" in (browser.text("#events") or ""))
+    browser.wait("events are shown", lambda: "netplay · guest_linked" in (browser.text("#events") or ""))
     browser.type("#filter", "nobody")
     browser.wait("who is nowhere is not found", lambda: browser.text("#rooms-count") == "0")
     browser.run("document.querySelector('#filter').value = ''")
@@ -207,7 +207,7 @@ def kick(browser, clients):
     browser.wait("the room closes", lambda: not browser.run("return document.querySelector('#room').open"))
     browser.run("const f = document.querySelector('#filter'); f.value = ''; f.dispatchEvent(new Event('input'))")
     browser.wait("all rooms are listed", lambda: browser.text("#rooms-count") == "2")
-    browser.wait("the event is shown", lambda: "json closed: kicked" in browser.text("#events"))
+    browser.wait("the event is shown", lambda: "json · connection_closed · kicked" in browser.text("#events"))
 
 
 def desk(browser, server, origin):
