@@ -12,9 +12,8 @@ struct AddressRun: BanRun {
     private var banned: [IPAddress] = []
 
     init(_ kind: Kind, _ bans: Int) {
-        var numbers = Numbers(7)
+        var numbers = RandomSource.seeded(7)
         var list = BanList()
-        // Half of the internet is banned from, so that the other half are strangers for certain.
         while banned.count < bans {
             let address = Self.address(inBannedHalf: true, &numbers)
             let length = kind == .addresses ? nil : Self.length(for: address, &numbers)
@@ -39,18 +38,20 @@ struct AddressRun: BanRun {
         precondition(found == (ofBanned ? count : 0), "\(found) of \(count) are banned")
     }
 
-    /// One in five is IPv6. The first bit behind the longest common prefix tells the halves apart.
-    private static func address(inBannedHalf isBanned: Bool, _ numbers: inout Numbers) -> IPAddress {
+    /// One in five is IPv6. The banned are of the odd /8 and of IPv6 the odd /16, strangers of the even ones between them, so
+    /// that a stranger is one for certain, and has bans for neighbours.
+    private static func address(inBannedHalf isBanned: Bool, _ numbers: inout RandomSource) -> IPAddress {
+        let odd: UInt64 = isBanned ? 1 : 0
         if Int.random(in: 0..<5, using: &numbers) == 0 {
-            let high = UInt64.random(in: 0...(.max >> 16), using: &numbers)
-            return IPAddress(high: (isBanned ? 0x2001 << 48 : 0x2A00 << 48) | high, low: numbers.next())
+            let network = UInt64.random(in: 0x1000..<0x2000, using: &numbers) << 1 | odd
+            return IPAddress(high: network << 48 | numbers.next() >> 16, low: numbers.next())
         }
-        let number = UInt32.random(in: 0...(.max >> 1), using: &numbers)
-        return IPAddress(ipv4: isBanned ? number | 1 << 31 : number)
+        let network = UInt64.random(in: 0..<112, using: &numbers) << 1 | odd
+        return IPAddress(ipv4: UInt32(truncatingIfNeeded: network << 24 | numbers.next() >> 40))
     }
 
     /// Most block lists name single addresses and /24s most; nobody blocks more than a /8.
-    private static func length(for address: IPAddress, _ numbers: inout Numbers) -> Int {
+    private static func length(for address: IPAddress, _ numbers: inout RandomSource) -> Int {
         let lengths = address.ipv4 == nil ? 16...128 : 8...32
         let usual = address.ipv4 == nil ? [128, 64, 48, 32] : [32, 24, 24, 16]
         if Bool.random(using: &numbers) { return usual.randomElement(using: &numbers) ?? 32 }

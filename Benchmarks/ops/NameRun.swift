@@ -16,7 +16,7 @@ struct NameRun: BanRun {
             let pattern = kind == .names ? "Cheater \(number)" : "*cheat\(number)er*"
             bans.add(NameBans.Ban(kind: .name, pattern: pattern, protocolName: nil, until: nil, reason: "cheats"))
         }
-        var numbers = Numbers(7)
+        var numbers = RandomSource.seeded(7)
         strangers = (0..<count).map { "Player \($0)" }.shuffled(using: &numbers)
         banned = (0..<count).map { kind == .names ? "cheater \($0)" : "a Cheat\($0)er!" }.shuffled(using: &numbers)
     }
