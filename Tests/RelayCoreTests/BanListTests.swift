@@ -29,8 +29,8 @@ import Testing
         var (bans, plain) = (BanList(), [IPPrefix: BanList.Ban]())
         for step in 0..<4000 {
             let address = someAddress(&random)
-            let length = Int.random(in: 0...(address.ipv4 == nil ? 128 : 32), using: &random)
-            let prefix = try #require(IPPrefix("\(address)/\(length)"))
+            let bits = Int.random(in: 0...(address.ipv4 == nil ? 128 : 32), using: &random)
+            let prefix = try #require(IPPrefix("\(address)/\(bits)"))
             // More come than go at first, so that pages fill, and then empty again.
             if Int.random(in: 0..<3000, using: &random) > step {
                 let until = Bool.random(using: &random) ? nil : Instant.zero + .seconds(Int64(random.next() % 100))
