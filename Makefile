@@ -38,8 +38,8 @@ bench: release
 	python3 Benchmarks/soe.py --markdown docs/benchmarks.md
 	BATON_BENCH=1 swift build -c release --static-swift-stdlib --product lan-bench
 	python3 Benchmarks/lan.py --markdown docs/benchmarks.md
-	BATON_BENCH=1 swift build -c release --static-swift-stdlib --product ban-bench
-	python3 Benchmarks/operators.py --markdown docs/benchmarks.md
+	BATON_BENCH=1 swift build -c release --static-swift-stdlib --product ops-bench
+	python3 Benchmarks/ops.py --markdown docs/benchmarks.md
 
 ## format: rewrite the sources in the project's format
 format:

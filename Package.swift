@@ -188,7 +188,7 @@ let package = Package(
     ]
 )
 
-// The programs of the benchmarks without sockets (see Benchmarks/soe.py and Benchmarks/lan.py).
+// The programs of the benchmarks without sockets (see Benchmarks/soe.py, Benchmarks/lan.py and Benchmarks/ops.py).
 if Context.environment["BATON_BENCH"] != nil {
     package.products.append(.executable(name: "soe-bench", targets: ["SOEBench"]))
     package.targets.append(
@@ -200,10 +200,10 @@ if Context.environment["BATON_BENCH"] != nil {
         .executableTarget(
             name: "LANBench", dependencies: ["LANBridge", "RelayCore", nioCore], path: "Benchmarks/lan/engine",
             swiftSettings: strict))
-    package.products.append(.executable(name: "ban-bench", targets: ["BanBench"]))
+    package.products.append(.executable(name: "ops-bench", targets: ["OpsBench"]))
     package.targets.append(
         .executableTarget(
-            name: "BanBench", dependencies: ["RelayCore"], path: "Benchmarks/operators", swiftSettings: strict))
+            name: "OpsBench", dependencies: ["RelayCore"], path: "Benchmarks/ops", swiftSettings: strict))
 }
 
 // libFuzzer brings its own main function, so the fuzzer is a product only when asked for (see scripts/fuzz).

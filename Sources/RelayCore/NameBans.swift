@@ -28,12 +28,29 @@ public struct NameBans: Sendable {
     private struct Key: Hashable {
         var kind: Kind
         var name: String
-        var protocolName: String?
+    }
+
+    /// The bans of one name: that of all protocols, and those of one.
+    private struct Named {
+        var everywhere: Ban?
+        var byProtocol: [String: Ban]?
+
+        var isEmpty: Bool { everywhere == nil && byProtocol == nil }
+
+        mutating func set(_ ban: Ban?, for protocolName: String?) {
+            guard let protocolName else {
+                everywhere = ban
+                return
+            }
+            byProtocol = byProtocol ?? [:]
+            byProtocol?[protocolName] = ban
+            if byProtocol?.isEmpty == true { byProtocol = nil }
+        }
     }
 
     /// Those that stand for one name alone: one look-up, however many there are.
-    private var plain: [Key: Ban] = [:]
-    private var patterns: [Key: (pattern: NamePattern, ban: Ban)] = [:]
+    private var plain: [Key: Named] = [:]
+    private var patterns: [(pattern: NamePattern, ban: Ban)] = []
 
     public init() {}
 
@@ -44,31 +61,40 @@ public struct NameBans: Sendable {
 
     /// Adds a ban, in place of one of the same pattern.
     public mutating func add(_ ban: Ban) {
+        remove(ban.kind, ban.pattern, of: ban.protocolName)
         let pattern = NamePattern(ban.pattern)
-        let key = Self.key(ban.kind, ban.pattern, ban.protocolName)
-        if pattern.isPlain { plain[key] = ban } else { patterns[key] = (pattern, ban) }
+        if pattern.isPlain {
+            plain[Self.key(ban.kind, ban.pattern), default: Named()].set(ban, for: ban.protocolName)
+        } else {
+            patterns.append((pattern, ban))
+        }
     }
 
     public mutating func remove(_ kind: Kind, _ pattern: String, of protocolName: String?) {
-        let key = Self.key(kind, pattern, protocolName)
-        plain[key] = nil
-        patterns[key] = nil
+        let folded = NamePattern(pattern)
+        if folded.isPlain {
+            let key = Self.key(kind, pattern)
+            plain[key]?.set(nil, for: protocolName)
+            if plain[key]?.isEmpty == true { plain[key] = nil }
+        } else {
+            patterns.removeAll { $0.ban.kind == kind && $0.ban.protocolName == protocolName && $0.pattern == folded }
+        }
     }
 
-    /// The ban that keeps a name out of a protocol now.
+    /// The ban that keeps a name out of a protocol now, that of one name before that of a pattern.
     public func ban(of name: String, _ kind: Kind, in protocolName: String, at now: Instant) -> Ban? {
         func holds(_ ban: Ban) -> Bool { ban.until.map { now < $0 } ?? true }
-        for place in [protocolName, nil] {
-            if let ban = plain[Self.key(kind, name, place)], holds(ban) { return ban }
+        if !plain.isEmpty, let named = plain[Self.key(kind, name)] {
+            if let ban = named.byProtocol?[protocolName], holds(ban) { return ban }
+            if let ban = named.everywhere, holds(ban) { return ban }
         }
-        for (key, (pattern, ban)) in patterns where key.kind == kind && holds(ban) {
-            guard key.protocolName == nil || key.protocolName == protocolName, pattern.matches(name) else { continue }
-            return ban
-        }
-        return nil
+        guard !patterns.isEmpty else { return nil }
+        let folded = NamePattern.folded(name)
+        return patterns.first { pattern, ban in
+            guard ban.kind == kind, ban.protocolName == nil || ban.protocolName == protocolName else { return false }
+            return holds(ban) && pattern.matches(folded: folded)
+        }?.ban
     }
 
-    private static func key(_ kind: Kind, _ pattern: String, _ protocolName: String?) -> Key {
-        Key(kind: kind, name: NamePattern.key(of: pattern), protocolName: protocolName)
-    }
+    private static func key(_ kind: Kind, _ name: String) -> Key { Key(kind: kind, name: NamePattern.key(of: name)) }
 }

@@ -12,8 +12,10 @@ public struct NamePattern: Hashable, Sendable {
     /// Names that count as the same have the same.
     public static func key(of name: String) -> String { name.lowercased() }
 
-    public func matches(_ name: String) -> Bool {
-        let name = Self.folded(name)
+    public func matches(_ name: String) -> Bool { matches(folded: Self.folded(name)) }
+
+    /// The same for a name that is held against many.
+    func matches(folded name: [Unicode.Scalar]) -> Bool {
         var (place, position) = (0, 0)
         /// Where the last star stood, and how much of the name it has taken.
         var star: (place: Int, taken: Int)?
@@ -35,5 +37,5 @@ public struct NamePattern: Hashable, Sendable {
         return scalars[place...].allSatisfy { $0 == "*" }
     }
 
-    private static func folded(_ text: String) -> [Unicode.Scalar] { Array(text.lowercased().unicodeScalars) }
+    static func folded(_ text: String) -> [Unicode.Scalar] { Array(text.lowercased().unicodeScalars) }
 }

@@ -152,7 +152,11 @@ final class StreamDriver {
         return all
     }
 
-    var queuedBytes: Int { connections.all.reduce(0) { $0 + $1.queuedBytes } }
+    var queuedBytes: Int {
+        var bytes = 0
+        connections.forEach { bytes += $0.queuedBytes }
+        return bytes
+    }
 
     func beginDrain() {
         engine.drain(at: .now, into: &outbox)

@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import RelayCore
+import RelayNIO
 import ServiceLifecycle
 
 /// Tells systemd how the server is, as sd_notify(3) describes it: a datagram to the socket that the environment names.
@@ -42,9 +44,7 @@ package struct Supervisor: Sendable {
 
     /// The configuration is being read again; `ready` follows.
     func reloading() {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        tell("RELOADING=1", "MONOTONIC_USEC=\(Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1000)")
+        tell("RELOADING=1", "MONOTONIC_USEC=\(Instant.now.nanoseconds / 1000)")
     }
 
     func ready() { tell("READY=1") }

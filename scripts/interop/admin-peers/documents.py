@@ -5,6 +5,8 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -22,17 +24,27 @@ ELSEWHERE = {
     r"swift build -c release --static-swift-stdlib": ("swift build -c release --static-swift-stdlib", "scripts/check"),
     r"BATON_BENCH=1 swift build": ("BATON_BENCH=1 swift build", "Makefile"),
     r"swift run soe-examples": ("soe-examples", "scripts/interop/soe"),
-    r"baton serve --config lan\.yaml": ("lan.yaml", "scripts/interop/lan-peers/party.py"),
-    r"sudo baton lan (gateway|join)": ('"{0}"', "scripts/interop/lan-peers/party.py"),
+    r"baton serve --config lan\.yaml|(sudo )?baton lan (gateway|join)": ('"{1}"', "scripts/interop/lan-peers/party.py"),
     r"baton lan doctor": ('"doctor"', "scripts/interop/lan-peers/party.py"),
     r"baton ldn proxy": ("ldn proxy", "scripts/interop/ldn_proxy"),
     r"baton soe decode": ("soe decode", "scripts/interop/soe"),
     r"baton netplay join .*--exec": ('"--exec"', "Tests/BatonServerTests/Lifecycle/JoinExecTests.swift"),
     r"baton netplay join": ('"join"', "scripts/interop/retroarch-peers/bridge_peers.py"),
-    # -C is the short form of --connect.
-    r"retroarch -C your\.host": ('"--connect", "127.0.0.1", "--port"', "scripts/interop/daemon"),
-    r"retroarch -C '?rooms": ('"--connect", host, "--port"', "scripts/interop/retroarch-peers/room_peers.py"),
-    r"retroarch -C ": ('"--connect"', "scripts/interop/retroarch-peers/ra_peers.py"),
+    r"retroarch .*-C (your|rooms)": ("retroarch", "scripts/interop/rooms"),
+    r"retroarch .*-C ": ('"-C"', "scripts/interop/retroarch-peers/ra_peers.py"),
+}
+# The same for commands that are mentioned within a sentence or a table.
+PLAYED_BY = {
+    "lan join": ('"lan", "join"', "scripts/interop/lan-peers/party.py"),
+    "lan gateway": ('"lan", "gateway"', "scripts/interop/lan-peers/party.py"),
+    "lan doctor": ('"lan", "doctor"', "scripts/interop/lan-peers/party.py"),
+    "lan status": ('"lan", "status"', "scripts/interop/lan-peers/party.py"),
+    "ldn proxy": ('"ldn", "proxy"', "scripts/interop/ldn-peers/ldn_proxy.py"),
+    "netplay check": ('"netplay", "check"', "scripts/interop/retroarch-peers/bridge_peers.py"),
+    "netplay daemon": ('"netplay", "daemon"', "scripts/interop/daemon"),
+    "netplay join": ('"netplay", "join"', "scripts/interop/retroarch-peers/bridge_peers.py"),
+    "soe decode": ('"soe", "decode"', "scripts/interop/soe"),
+    "config manual": ('"config", "manual"', "scripts/man"),
 }
 TYPED = re.compile(r"^(?:sudo |export |[A-Z_]+=\S+ )*(?:baton|make|python3|swift|curl|retroarch|scripts/\S+) ")
 
@@ -88,23 +100,37 @@ class Program:
                 return f"{' '.join(words)} has no {word}"
         return None
 
+    def path(self, words):
+        """The command that a line names, without the names of groups: `lan join`, or nothing for a group alone."""
+        command, names = self.root, []
+        for word in words:
+            child = next((c for c in command.get("subcommands", []) if c["commandName"] == word), None)
+            if not child:
+                break
+            command = child
+            names.append(word)
+        return "" if command.get("subcommands") else " ".join(names)
+
     @staticmethod
     def _options(command):
         return {name["name"] for argument in command.get("arguments", []) for name in argument.get("names") or []}
 
 
 def mentioned(program):
-    """Every command that the pages mention is one."""
-    count = 0
+    """Every command that the pages mention is one; which they are."""
+    count, paths = 0, set()
     for page in [*PAGES, ROOT / "SECURITY.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
         text = page.read_text()
         for command in [*re.findall(r"`(?:sudo )?baton ([^`\n]*)`", text),
                         *(c.split("baton ", 1)[1] for c in typed(page) if re.match(r"(sudo )?baton ", c))]:
-            fault = program.fault(re.split(r"[ =\[]+", re.split(r"[,;]|\.\.\.", command)[0].strip()))
+            words = re.split(r"[ =\[]+", re.split(r"[,;]|\.\.\.", command)[0].strip())
+            fault = program.fault(words)
             if fault:
                 raise AssertionError(f"{page.relative_to(ROOT)}: {fault}")
+            paths.add(program.path(words))
             count += 1
     check(f"{count} commands that the pages mention are commands", count > 60)
+    return paths - {""}
 
 
 class Server:
@@ -137,8 +163,9 @@ class Server:
 class Typist:
     """Types commands as they stand, and remembers them."""
 
-    def __init__(self, folder, program_folder):
-        self.folder, self.done = folder, set()
+    def __init__(self, folder, program_folder, program):
+        self.folder, self.program = folder, program
+        self.done, self.paths = set(), {"serve"}
         self.environment = {**os.environ, "PATH": f"{program_folder}:{os.environ['PATH']}"}
 
     def type(self, command, codes=(0,), hears="", **environment):
@@ -146,8 +173,15 @@ class Typist:
             ["bash", "-c", command], cwd=self.folder, env={**self.environment, **environment}, timeout=120,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         check(f"$ {command}", run.returncode in codes and hears in run.stdout, f"-> {run.returncode}: {run.stdout[-2000:]}")
-        self.done.add(command)
+        self.note(command)
         return run.stdout
+
+    def note(self, command):
+        """What was typed, which may be several lines."""
+        self.done.add(command)
+        for line in command.splitlines():
+            if "baton " in line:
+                self.paths.add(self.program.path(line.split("baton ", 1)[1].split()))
 
 
 def newcomer(baton, folder, typist):
@@ -171,6 +205,24 @@ def newcomer(baton, folder, typist):
         typist.type(f"baton ctl unban {listed['bans'][0]['id']}", BATON_CTL_TOKEN=TOKEN)
         for command in [c for c in typed(ROOT / "docs/players.md") if c.startswith("baton probe")]:
             typist.type(command, hears=": ok: ")
+        with player("first"), player("second"):
+            peers = json.loads(typist.type("baton ctl peers --protocol json --json", BATON_CTL_TOKEN=TOKEN))["peers"]
+            first = next(peer["peer"] for peer in peers if peer["name"] == "first")
+            typist.type(f"baton ctl kick json {first}", BATON_CTL_TOKEN=TOKEN)
+            typist.type("baton ctl close json second", BATON_CTL_TOKEN=TOKEN)
+            left = json.loads(typist.type("baton ctl peers --protocol json --json", BATON_CTL_TOKEN=TOKEN))["peers"]
+            check("who was parted from is gone", not left, left)
+        # It follows until it is stopped.
+        typist.type("timeout 2 baton ctl events", codes=(124,), BATON_CTL_TOKEN=TOKEN)
+
+
+def player(name):
+    """A client of the JSON relay who has said his id, and was answered."""
+    peer = socket.create_connection(("127.0.0.1", 5300), timeout=30)
+    body = json.dumps({"payloadType": "INIT", "source": name}).encode()
+    peer.sendall(struct.pack(">i", len(body)) + body)
+    peer.recv(1)
+    return peer
 
 
 def operator(baton, folder, typist):
@@ -215,7 +267,7 @@ def tools(baton, folder, typist):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         check(f"$ {echo}", server.stdout.readline() != "")
-        typist.done.add(echo)
+        typist.note(echo)
         typist.type(next(c for c in commands if " ping " in c), hears='"ok":true')
     finally:
         server.kill()
@@ -249,7 +301,7 @@ def capture(frame):
     return head + interface + block(6, word(0) * 3 + word(len(frame)) * 2 + frame)
 
 
-def covered(typist):
+def covered(typist, paths):
     """Whatever the pages tell to type was typed, or is by another check."""
     for page in PAGES:
         for command in typed(page):
@@ -265,7 +317,11 @@ def covered(typist):
                 raise AssertionError(f"{page.relative_to(ROOT)}: nothing in {file} runs: {command}")
             else:
                 raise AssertionError(f"{page.relative_to(ROOT)}: nothing runs: {command}")
-    check("every command in the pages is run", True)
+    for path in sorted(paths - typist.paths):
+        words, file = PLAYED_BY.get(path, ("", ""))
+        if not file or words not in (ROOT / file).read_text():
+            raise AssertionError(f"nothing runs: baton {path}")
+    print("ok: every command in the pages is run")
 
 
 def main(baton):
@@ -276,15 +332,22 @@ def main(baton):
         hosts = folder / "hosts"
         hosts.write_text("127.0.0.1 localhost relay.example.org your.host rooms.example.org\n")
         subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
-        pathlib.Path("/etc/baton").mkdir(exist_ok=True)
+        settings = pathlib.Path("/etc/baton")
+        is_new = not settings.exists()
+        settings.mkdir(exist_ok=True)
         subprocess.run(["mount", "-t", "tmpfs", "documents", "/etc/baton"], check=True)
-        typist = Typist(folder, folder / "bin")
-        mentioned(Program(baton))
-        newcomer(baton, folder, typist)
-        operator(baton, folder, typist)
-        tools(baton, folder, typist)
-        covered(typist)
-        subprocess.run(["umount", "-l", "/etc/hosts"], check=True)
+        program = Program(baton)
+        typist = Typist(folder, folder / "bin", program)
+        try:
+            paths = mentioned(program)
+            newcomer(baton, folder, typist)
+            operator(baton, folder, typist)
+            tools(baton, folder, typist)
+            covered(typist, paths)
+        finally:
+            subprocess.run(["umount", "-l", "/etc/hosts", "/etc/baton"], check=True)
+            if is_new:
+                settings.rmdir()
     print("PASS: what the documents tell to type works")
 
 
