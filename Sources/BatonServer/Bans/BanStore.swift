@@ -18,6 +18,8 @@ final class BanStore: Sendable {
             guard try !Self.migrations.hasBeenSuperseded(database) else { throw DatabaseFault.WrittenByNewerVersion() }
         }
         try Self.migrations.migrate(database)
+        // A file that may only be read opens all the same; who makes a ban should not be the first to hear of it.
+        try database.inTransaction(.immediate) { _ in .rollback }
     }
 
     /// The bans of a file that may not be written to.

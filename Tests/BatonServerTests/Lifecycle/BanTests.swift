@@ -104,7 +104,8 @@ extension LifecycleTests {
                 try await withServer(Self.configuration()) { server in
                     let admin = try await server.admin(token: "all")
                     let reply = try await admin.send("POST", "/api/v1/bans/import", json: exported)
-                    #expect(reply.status == 200 && reply.body == "{\"made\":3,\"left\":1}")
+                    #expect(reply.status == 200)
+                    #expect(reply.body.contains("\"made\":3") && reply.body.contains("\"left\":1"), "\(reply.body)")
                     #expect(try await list(admin).count == 4)
                 }
             }

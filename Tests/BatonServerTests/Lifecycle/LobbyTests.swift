@@ -145,7 +145,7 @@ extension LifecycleTests {
                 try await withServer(Self.configuration("database: \"\(path)\"")) { server in
                     let web = try await lobby(server)
                     let line = try await server.line("database_failed") { $0.level == "error" }
-                    #expect(line.message.contains("lobby.database: \(path) is damaged"), "\(line)")
+                    #expect(line.text.contains("lobby.database: \(path) is damaged"), "\(line.text)")
                     #expect(try await web.request("GET", "/list").body == "[]\n")
                     let refused = try await add(web, "anna")
                     #expect(refused.status == 500)

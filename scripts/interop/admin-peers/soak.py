@@ -174,7 +174,7 @@ class Party(Load):
     def __init__(self, baton, link, folder):
         super().__init__("party")
         self.link = link
-        self.players = []
+        self.players, self.sockets, self.lost = [], [], 0
         for number in (0, 1):
             log = (folder / f"player{number}").open("w")
             self.players.append(subprocess.Popen(
@@ -184,19 +184,15 @@ class Party(Load):
 
     def open(self):
         def is_up(number):
-            path = pathlib.Path(f"/sys/class/net/party{number}/carrier")
-            try:
-                return path.read_text() == "1\n"
-            except OSError:
-                return False
+            # /sys shows the cards of another namespace.
+            run = subprocess.run(["ip", "-br", "link", "show", f"party{number}"], capture_output=True, text=True)
+            return "LOWER_UP" in run.stdout
         eventually("the virtual cards are up", lambda: is_up(0) and is_up(1))
-        self.sockets = []
         for number in (0, 1):
             card = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x88B5))
             card.bind((f"party{number}", 0x88B5))
             card.settimeout(1)
             self.sockets.append(card)
-        self.lost = 0
 
     def round(self):
         source, target = bytes.fromhex("024c414e0200"), bytes.fromhex("024c414e0201")
