@@ -199,6 +199,10 @@ def newcomer(baton, folder, typist):
         typist.done.update(lines)
     with Server(baton, folder, ["--dev"], BATON_ADMIN__TOKEN=TOKEN):
         typist.type('baton ctl ban address 203.0.113.7 --reason "cheats" --for 1h', BATON_CTL_TOKEN=TOKEN)
+        # Somebody plays, so the server stays.
+        with player("stays"):
+            for verb in ("start", "status", "stop"):
+                typist.type(f"baton ctl drain {verb}", BATON_CTL_TOKEN=TOKEN)
         # The tables of the operations page.
         for command in ("status", "listeners", "rooms", "peers", "drain status", "bans --json > bans.json",
                         "import-bans bans.json", "log-level", "log-level debug", "reload"):
