@@ -11,9 +11,10 @@ long clinuxnet_raise_open_files(void);
    of them than running does. Nothing is lost, since they are not written to. */
 void clinuxnet_forget_program(void);
 
-/* Which file it is, and when it was changed last. (Which module has `struct stat` depends on how Swift is compiled.) */
+/* Which file it is, its size, and when it was changed last. (Which module has `struct stat` depends on how Swift is compiled.) */
 struct clinuxnet_file_state {
     uint64_t node;
+    int64_t size;
     int64_t seconds;
     int64_t nanoseconds;
 };
