@@ -19,7 +19,7 @@ final class BanStore: Sendable {
         }
         try Self.migrations.migrate(database)
         // A file that may only be read opens all the same; who makes a ban should not be the first to hear of it.
-        try database.inTransaction(.immediate) { _ in .rollback }
+        try database.write { database in try database.execute(sql: "DELETE FROM bans WHERE false") }
     }
 
     /// The bans of a file that may not be written to.
