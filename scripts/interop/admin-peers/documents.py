@@ -215,7 +215,7 @@ def newcomer(baton, folder, typist):
             peers = json.loads(typist.type("baton ctl peers --protocol json --json", BATON_CTL_TOKEN=TOKEN))["peers"]
             first = next(peer["peer"] for peer in peers if peer["name"] == "first")
             typist.type(f"baton ctl kick json {first}", BATON_CTL_TOKEN=TOKEN)
-            typist.type("baton ctl close json second", BATON_CTL_TOKEN=TOKEN)
+            typist.type("baton ctl close json relay", BATON_CTL_TOKEN=TOKEN)
             left = json.loads(typist.type("baton ctl peers --protocol json --json", BATON_CTL_TOKEN=TOKEN))["peers"]
             check("who was parted from is gone", not left, left)
         # It follows until it is stopped.
