@@ -52,12 +52,13 @@ final class AdminGate: RouterMiddleware {
         case .turnedAway(let response): return response
         }
         guard request.method != .get, request.method != .head else { return try await next(request, context) }
+        guard context.caller.access == .full || context.caller.name != nil else {
+            log.requestRefused(context.address, "no_token", "a request to change something came without a token")
+            throw HTTPError(.forbidden, message: "nothing can be changed over HTTP without admin.token")
+        }
         do {
             guard context.caller.access == .full else {
-                throw HTTPError(
-                    .forbidden,
-                    message: context.caller.name == nil
-                        ? "nothing can be changed over HTTP without admin.token" : "this token may only read")
+                throw HTTPError(.forbidden, message: "this token may only read")
             }
             let response = try await next(request, context)
             note(request, context, response.status)

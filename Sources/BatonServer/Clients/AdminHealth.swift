@@ -28,6 +28,11 @@ package struct AdminHealth: Sendable {
         guard let endpoint = admin.listen.first(where: { $0.port != 0 }), let host = RemoteHost(nearby: endpoint) else {
             throw BatonError(.configuration, "admin.listen leaves the port to the system, so nobody knows whom to ask")
         }
+        self.init(of: host)
+    }
+
+    /// - Parameter host: an admin listener.
+    init(of host: RemoteHost) {
         self.host = host
     }
 

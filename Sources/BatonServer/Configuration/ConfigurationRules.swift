@@ -62,10 +62,7 @@ extension Configuration {
 
     private var doubledListeners: [Complaint] {
         // A port of UDP is another one than that of TCP.
-        let udp = [("soe", soe?.listen), ("lan", lan?.listen)].flatMap { name, endpoints in
-            (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }
-        }
-        return doubles(among: listeners) + doubles(among: udp)
+        doubles(among: listeners) + doubles(among: datagramListeners)
     }
 
     private func doubles(among listeners: [(path: String, endpoint: Endpoint)]) -> [Complaint] {
@@ -137,11 +134,21 @@ extension Configuration {
 
     /// Where is listened by TCP, in the order of the configuration, with the setting that says so.
     var listeners: [(path: String, endpoint: Endpoint)] {
-        let sections = [
+        Self.paths(of: [
             ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
             ("lobby", lobby?.listen), ("ldn", ldn?.listen), ("ldn.api", ldn?.api?.listen), ("admin", admin?.listen),
-        ]
-        return sections.flatMap { name, endpoints in
+        ])
+    }
+
+    /// The same of UDP.
+    var datagramListeners: [(path: String, endpoint: Endpoint)] {
+        Self.paths(of: [
+            ("netplay.dedicated", netplay?.dedicated?.listen), ("soe", soe?.listen), ("lan", lan?.listen),
+        ])
+    }
+
+    private static func paths(of sections: [(name: String, endpoints: [Endpoint]?)]) -> [(String, Endpoint)] {
+        sections.flatMap { name, endpoints in
             (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }
         }
     }

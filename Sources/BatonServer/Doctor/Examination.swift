@@ -19,6 +19,7 @@ package struct Examination: Sendable {
     package func findings() async -> [Finding] {
         var findings = system.findings(for: configuration)
         findings += PathCheck.findings(for: configuration)
+        findings += CertificateCheck.findings(for: configuration, at: .now())
         findings += await PortCheck.findings(for: configuration)
         findings += await RouterCheck.findings(for: configuration)
         if let publicName { findings += await PublicNameCheck.findings(for: configuration, name: publicName) }

@@ -5,6 +5,13 @@ enum PathCheck {
     static func findings(for configuration: Configuration) -> [Finding] {
         var findings: [Finding] = []
         if let database = configuration.lobby?.database { findings.append(writable(database, for: "lobby.database")) }
+        if let database = configuration.admin?.bansDatabase {
+            findings.append(writable(database, for: "admin.bans_database"))
+        }
+        if let log = configuration.log.file { findings.append(writable(log, for: "log.file")) }
+        if let identity = configuration.lan?.identity, configuration.lan?.certificate == nil {
+            findings.append(writable(identity, for: "lan.identity"))
+        }
         if let countries = configuration.lobby?.countryDatabase {
             findings.append(readable(countries, for: "lobby.country_database"))
         }

@@ -8,18 +8,18 @@ enum PortCheck {
     static func findings(for configuration: Configuration) async -> [Finding] {
         var findings: [Finding] = []
         for listener in configuration.everyListener where listener.endpoint.port != 0 {
-            findings.append(await finding(listener))
+            findings.append(await finding(listener, configuration))
         }
         return findings
     }
 
-    private static func finding(_ listener: Listener) async -> Finding {
+    private static func finding(_ listener: Listener, _ configuration: Configuration) async -> Finding {
         let name = "\(listener.name) \(listener.endpoint)"
         do {
-            try await bind(listener.endpoint)
+            try await bind(listener)
             return .ok("ports", "\(name) is free")
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
-            return await whoIsThere(listener)
+            return await whoIsThere(listener, configuration)
         } catch let error as IOError where error.meansNoIPv6 && listener.endpoint.address == IPAddress(high: 0, low: 0)
         {
             return .warning(
@@ -36,18 +36,30 @@ enum PortCheck {
         }
     }
 
-    private static func bind(_ endpoint: Endpoint) async throws {
-        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.autoRead, value: false)
-            .bind(to: try SocketAddress(ipAddress: "\(endpoint.address)", port: Int(endpoint.port))).get()
+    private static func bind(_ listener: Listener) async throws {
+        let group = MultiThreadedEventLoopGroup.singleton
+        let address = try SocketAddress(
+            ipAddress: "\(listener.endpoint.address)", port: Int(listener.endpoint.port))
+        let channel =
+            switch listener.transport {
+            case .tcp:
+                try await ServerBootstrap(group: group).serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                    .serverChannelOption(.autoRead, value: false).bind(to: address).get()
+            case .udp: try await DatagramBootstrap(group: group).bind(to: address).get()
+            }
         try await channel.close()
     }
 
     /// Somebody listens: if he speaks the protocol, that is the server, or one like it.
-    private static func whoIsThere(_ listener: Listener) async -> Finding {
+    private static func whoIsThere(_ listener: Listener, _ configuration: Configuration) async -> Finding {
         let name = "\(listener.name) \(listener.endpoint)"
-        guard let client = listener.probe, let host = RemoteHost(nearby: listener.endpoint) else {
+        guard let host = RemoteHost(nearby: listener.endpoint) else { return .ok("ports", "\(name) is in use") }
+        if listener.name == "admin" {
+            let answer = await AdminHealth(of: host).ask(.alive)
+            return answer.isHealthy
+                ? .ok("ports", "\(name) is served, and works") : stranger(listener, answer.sentence)
+        }
+        guard let client = listener.probe(in: configuration) else {
             return .ok("ports", "\(name) is in use: by the running server, it is to be hoped")
         }
         var probe = Probe()
@@ -55,33 +67,17 @@ enum PortCheck {
         let report = await probe.run(client, at: host)
         if report.verdict != .failed { return .ok("ports", "\(name) is served, and works") }
         let why = report.failure?.sentence ?? report.addresses.first?.sentence ?? ""
-        return .problem(
-            "ports", "\(name) is in use, and no \(listener.name) works there: \(why)",
-            advice: "find out what listens there with 'ss -ltnp', and stop it or take another port")
-    }
-}
-
-/// Somewhere the configuration wants to listen by TCP.
-struct Listener: Sendable {
-    var name: String
-    var endpoint: Endpoint
-
-    /// What can tell whether it works; `nil` where nothing can.
-    var probe: (any ProbeClient)? {
-        switch name {
-        case "json": JSONProbe()
-        case "netplay": NetplayProbe()
-        case "lobby": LobbyProbe()
-        default: nil
+        guard report.addresses.first?.word != ProbeFailure.Reason.refused.rawValue else {
+            return .warning(
+                "ports", "\(name) is served, but not for everybody: \(why)",
+                advice: "mend what it says; the server's log says more")
         }
+        return stranger(listener, why)
     }
-}
 
-extension Configuration {
-    /// In the order of the configuration, by the names of their sections.
-    var everyListener: [Listener] {
-        listeners.map { path, endpoint in
-            Listener(name: String(path.prefix { $0 != "[" }.dropLast(".listen".count)), endpoint: endpoint)
-        }
+    private static func stranger(_ listener: Listener, _ why: String) -> Finding {
+        .problem(
+            "ports", "\(listener.name) \(listener.endpoint) is in use, and no \(listener.name) works there: \(why)",
+            advice: "find out what listens there with 'ss -ltunp', and stop it or take another port")
     }
 }

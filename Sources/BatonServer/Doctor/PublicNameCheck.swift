@@ -7,7 +7,8 @@ enum PublicNameCheck {
         var findings: [Finding] = []
         var known: Set<String> = []
         for listener in configuration.everyListener where !listener.endpoint.address.isLoopback {
-            guard let client = listener.probe, let host = RemoteHost(name: name, port: listener.endpoint.port),
+            guard let client = listener.probe(in: configuration, isPublic: true),
+                let host = RemoteHost(name: name, port: listener.endpoint.port),
                 known.insert("\(listener.name) \(host)").inserted
             else { continue }
             var probe = Probe()
@@ -25,7 +26,7 @@ enum PublicNameCheck {
     }
 
     private static func finding(_ report: ProbeReport) -> Finding {
-        let text = "\(report)".split(separator: "\n").joined(separator: "; ")
+        let text = "\(report.host.name): \(report)".split(separator: "\n").joined(separator: "; ")
         switch report.verdict {
         case .ok: return .ok("reachable", text)
         case .degraded:

@@ -1,5 +1,7 @@
 import Foundation
 import NIOCore
+import NIOPosix
+import QUICTransport
 import RelayCore
 import Testing
 
@@ -66,6 +68,51 @@ import Testing
             let findings = await PortCheck.findings(
                 for: try configuration("netplay: {listen: \"127.0.0.1:\(port)\"}"))
             #expect(findings.map(\.message) == ["netplay 127.0.0.1:\(port) is served, and works"])
+        }
+    }
+
+    @Test func portsOfUDPAreLookedAtToo() async throws {
+        let identity = FileManager.default.temporaryDirectory.appending(path: "identity-\(UUID().uuidString).pem").path
+        defer { try? FileManager.default.removeItem(atPath: identity) }
+        let text = "lan: {listen: \"127.0.0.1:%\", identity: \"\(identity)\"}"
+        func findings(_ port: some CustomStringConvertible) async throws -> [Finding] {
+            let lan = try configuration(text.replacing("%", with: "\(port)"))
+            return CertificateCheck.findings(for: lan, at: .now()) + (await PortCheck.findings(for: lan))
+        }
+        try await LifecycleTests.withServer(text.replacing("%", with: "0")) { server in
+            let port = try #require(try await server.address(of: "lan").port)
+            let served = try await findings(port)
+            #expect(served.map(\.grade) == [.ok, .ok])
+            #expect(served.first?.message.hasPrefix("lan: players compare ") == true)
+            #expect(served.last?.message == "lan 127.0.0.1:\(port) is served, and works")
+        }
+        let stranger = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = try #require(stranger.localAddress?.port)
+        let taken = try await findings(port)
+        #expect(taken.last?.grade == .problem)
+        #expect(taken.last?.message.contains("in use, and no lan works there") == true)
+        try await stranger.close()
+        #expect(try await findings(port).last?.message == "lan 127.0.0.1:\(port) is free")
+    }
+
+    @Test func certificatesEnd() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "certificate-\(UUID().uuidString)").path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let lan = try configuration("lan: {certificate: \"\(folder)/chain.pem\", key: \"\(folder)/key.pem\"}")
+        let now = Timestamp(seconds: 1_800_000_000)
+        func finding() throws -> Finding {
+            let findings = CertificateCheck.findings(for: lan, at: now)
+            #expect(findings.map(\.check) == ["certificate"])
+            return try #require(findings.first)
+        }
+        #expect(try finding().message == "lan: cannot read \(folder)/chain.pem: no such file")
+        for (days, grade) in [(90, .ok), (10, .warning), (0, .problem)] as [(Int, Finding.Grade)] {
+            let certificate = try TLSCertificate.selfSigned(name: "relay", at: Int(now.seconds), days: days)
+            try Data(certificate.certificatePEM).write(to: URL(filePath: "\(folder)/chain.pem"))
+            try Data(certificate.keyPEM).write(to: URL(filePath: "\(folder)/key.pem"))
+            #expect(try finding().grade == grade)
         }
     }
 

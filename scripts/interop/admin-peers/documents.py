@@ -1,4 +1,5 @@
 """Runs what the documents tell people to type. See scripts/interop/documents."""
+import contextlib
 import json
 import os
 import pathlib
@@ -31,7 +32,9 @@ ELSEWHERE = {
     r"baton netplay join .*--exec": ('"--exec"', "Tests/BatonServerTests/Lifecycle/JoinExecTests.swift"),
     r"baton netplay join": ('"join"', "scripts/interop/retroarch-peers/bridge_peers.py"),
     r"retroarch .*-C (your|rooms)": ("retroarch", "scripts/interop/rooms"),
-    r"retroarch .*-C ": ('"-C"', "scripts/interop/retroarch-peers/ra_peers.py"),
+    # `--connect` is the long form of `-C`.
+    r"retroarch .*-C '": ('"--connect"', "scripts/interop/retroarch-peers/ra_peers.py"),
+    r"retroarch .*-C ": ('"-C"', "scripts/interop/retroarch-peers/bridge_peers.py"),
 }
 # The same for commands that are mentioned within a sentence or a table.
 PLAYED_BY = {
@@ -235,18 +238,41 @@ def operator(baton, folder, typist):
     """The configuration of /etc, the doctor and the probes."""
     typist.type("baton config example > /etc/baton/baton.yaml")
     typist.type("baton check-config /etc/baton/baton.yaml")
-    pathlib.Path("/etc/baton/baton.yaml").write_text(
-        'json:\nnetplay:\nlobby:\nldn: {api: {}}\nsoe: {protocols: [LoginUdp_9]}\n'
-        f'lan: {{identity: "{folder}/identity.pem"}}\nadmin:\n')
-    typist.type("baton check-config /etc/baton/baton.yaml")
+    with game() as backend:
+        pathlib.Path("/etc/baton/baton.yaml").write_text(
+            f'json:\nnetplay:\nlobby:\nldn: {{api: {{}}}}\nsoe: {{protocols: [LoginUdp_9], backend: "{backend}"}}\n'
+            f'lan: {{identity: "{folder}/identity.pem"}}\nadmin:\n')
+        typist.type("baton check-config /etc/baton/baton.yaml")
+        serving(baton, folder, typist)
+
+
+@contextlib.contextmanager
+def game():
+    """A game behind the SOE gateway; where it listens."""
+    process = subprocess.Popen([sys.executable, ROOT / "scripts/interop/soe-peers/backend.py"],
+                               stdout=subprocess.PIPE, text=True)
+    try:
+        yield process.stdout.readline().split()[-1]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def serving(baton, folder, typist):
+    """A server of the configuration of /etc, from near and from afar."""
     with Server(baton, folder, []) as server:
+        deadline = time.monotonic() + 30
+        while "backend_connected" not in server.log.read_text():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the game is not found: {server.log.read_text()}")
+            time.sleep(0.05)
         for command in typed(ROOT / "docs/operations.md"):
             if command.startswith("baton probe lan"):
                 typist.type(command, codes=(2,), hears="certificate")
             elif command.startswith("baton probe"):
                 typist.type(command, hears=": ok: ")
             elif command.startswith("baton doctor"):
-                typist.type(command, codes=(0, 1, 2), hears="relay.example.org")
+                typist.type(command, codes=(0, 1, 2), hears="reachable: relay.example.org: lan")
         fingerprint = re.search(r"fingerprint=([0-9a-f]+)", server.log.read_text())[1]
         typist.type(f"baton probe lan baton://relay.example.org:4443/party#{fingerprint}", hears=": ok: ")
         for command in typed(ROOT / "docs/programmers.md"):
