@@ -25,7 +25,7 @@ struct NameRun: BanRun {
         let people = ofBanned ? banned : strangers
         var (found, index) = (0, 0)
         for _ in 0..<count {
-            if bans.ban(of: people[index], .name, in: "json", at: .zero) != nil { found += 1 }
+            if bans.reason(against: people[index], .name, in: "json", at: .zero) != nil { found += 1 }
             index = index + 1 == people.count ? 0 : index + 1
         }
         precondition(found == (ofBanned ? count : 0), "\(found) of \(count) are banned")

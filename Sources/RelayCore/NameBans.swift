@@ -25,36 +25,51 @@ public struct NameBans: Sendable {
         }
     }
 
-    private struct Key: Hashable {
-        var kind: Kind
-        var name: String
+    /// What is asked for of a ban: no more, so that many of them stay near each other in memory.
+    private struct Verdict {
+        var until: Instant?
+        var reason: String
+
+        init(_ ban: Ban) {
+            (until, reason) = (ban.until, ban.reason)
+        }
+
+        func holds(at now: Instant) -> Bool { until.map { now < $0 } ?? true }
     }
 
     /// The bans of one name: that of all protocols, and those of one.
     private struct Named {
-        var everywhere: Ban?
-        var byProtocol: [String: Ban]?
+        var everywhere: Verdict?
+        var byProtocol: [String: Verdict]?
 
         var isEmpty: Bool { everywhere == nil && byProtocol == nil }
 
-        mutating func set(_ ban: Ban?, for protocolName: String?) {
+        mutating func set(_ verdict: Verdict?, for protocolName: String?) {
             guard let protocolName else {
-                everywhere = ban
+                everywhere = verdict
                 return
             }
             byProtocol = byProtocol ?? [:]
-            byProtocol?[protocolName] = ban
+            byProtocol?[protocolName] = verdict
             if byProtocol?.isEmpty == true { byProtocol = nil }
         }
     }
 
-    /// Those that stand for one name alone: one look-up, however many there are.
-    private var plain: [Key: Named] = [:]
-    private var patterns: [(pattern: NamePattern, ban: Ban)] = []
+    private struct Pattern {
+        var pattern: NamePattern
+        var kind: Kind
+        var protocolName: String?
+        var verdict: Verdict
+    }
+
+    /// Those that stand for one name alone, by what it counts as: one look-up, however many there are.
+    private var names: [String: Named] = [:]
+    private var rooms: [String: Named] = [:]
+    private var patterns: [Pattern] = []
 
     public init() {}
 
-    public var isEmpty: Bool { plain.isEmpty && patterns.isEmpty }
+    public var isEmpty: Bool { names.isEmpty && rooms.isEmpty && patterns.isEmpty }
 
     /// How many are looked through for each name.
     public var patternCount: Int { patterns.count }
@@ -64,37 +79,45 @@ public struct NameBans: Sendable {
         remove(ban.kind, ban.pattern, of: ban.protocolName)
         let pattern = NamePattern(ban.pattern)
         if pattern.isPlain {
-            plain[Self.key(ban.kind, ban.pattern), default: Named()].set(ban, for: ban.protocolName)
+            change(ban.kind, ban.pattern) { $0.set(Verdict(ban), for: ban.protocolName) }
         } else {
-            patterns.append((pattern, ban))
+            patterns.append(
+                Pattern(pattern: pattern, kind: ban.kind, protocolName: ban.protocolName, verdict: Verdict(ban)))
         }
     }
 
     public mutating func remove(_ kind: Kind, _ pattern: String, of protocolName: String?) {
         let folded = NamePattern(pattern)
         if folded.isPlain {
-            let key = Self.key(kind, pattern)
-            plain[key]?.set(nil, for: protocolName)
-            if plain[key]?.isEmpty == true { plain[key] = nil }
+            change(kind, pattern) { $0.set(nil, for: protocolName) }
         } else {
-            patterns.removeAll { $0.ban.kind == kind && $0.ban.protocolName == protocolName && $0.pattern == folded }
+            patterns.removeAll { $0.kind == kind && $0.protocolName == protocolName && $0.pattern == folded }
         }
     }
 
-    /// The ban that keeps a name out of a protocol now, that of one name before that of a pattern.
-    public func ban(of name: String, _ kind: Kind, in protocolName: String, at now: Instant) -> Ban? {
-        func holds(_ ban: Ban) -> Bool { ban.until.map { now < $0 } ?? true }
-        if !plain.isEmpty, let named = plain[Self.key(kind, name)] {
-            if let ban = named.byProtocol?[protocolName], holds(ban) { return ban }
-            if let ban = named.everywhere, holds(ban) { return ban }
+    /// Why a name is kept out of a protocol now; `nil` if it is not. A ban of one name comes before that of a pattern, and
+    /// one of the protocol before that of all.
+    public func reason(against name: String, _ kind: Kind, in protocolName: String, at now: Instant) -> String? {
+        let plain = kind == .name ? names : rooms
+        if !plain.isEmpty, let named = plain[NamePattern.key(of: name)] {
+            if let verdict = named.byProtocol?[protocolName], verdict.holds(at: now) { return verdict.reason }
+            if let verdict = named.everywhere, verdict.holds(at: now) { return verdict.reason }
         }
         guard !patterns.isEmpty else { return nil }
         let folded = NamePattern.folded(name)
-        return patterns.first { pattern, ban in
+        return patterns.first { ban in
             guard ban.kind == kind, ban.protocolName == nil || ban.protocolName == protocolName else { return false }
-            return holds(ban) && pattern.matches(folded: folded)
-        }?.ban
+            return ban.verdict.holds(at: now) && ban.pattern.matches(folded: folded)
+        }?.verdict.reason
     }
 
-    private static func key(_ kind: Kind, _ name: String) -> Key { Key(kind: kind, name: NamePattern.key(of: name)) }
+    private mutating func change(_ kind: Kind, _ name: String, _ change: (inout Named) -> Void) {
+        let key = NamePattern.key(of: name)
+        var named = (kind == .name ? names[key] : rooms[key]) ?? Named()
+        change(&named)
+        switch kind {
+        case .name: names[key] = named.isEmpty ? nil : named
+        case .room: rooms[key] = named.isEmpty ? nil : named
+        }
+    }
 }

@@ -46,9 +46,9 @@ final class AdmissionDesk: Sendable {
     func removal(of naming: PeerNaming, in protocolName: String, at now: Instant = .now) -> Removal? {
         names.withLockedValue { names in
             guard !names.isEmpty else { return nil }
-            let byName = naming.name.flatMap { names.ban(of: $0, .name, in: protocolName, at: now) }
-            let ban = byName ?? naming.room.flatMap { names.ban(of: $0, .room, in: protocolName, at: now) }
-            return ban.map { .banned(reason: $0.reason) }
+            let byName = naming.name.flatMap { names.reason(against: $0, .name, in: protocolName, at: now) }
+            let reason = byName ?? naming.room.flatMap { names.reason(against: $0, .room, in: protocolName, at: now) }
+            return reason.map { .banned(reason: $0) }
         }
     }
 

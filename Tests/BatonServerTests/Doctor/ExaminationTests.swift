@@ -107,7 +107,7 @@ import Testing
             #expect(findings.map(\.check) == ["certificate"])
             return try #require(findings.first)
         }
-        #expect(try finding().message == "lan: cannot read \(folder)/chain.pem: no such file")
+        #expect(try finding().message.hasPrefix("lan: cannot read \(folder)/chain.pem"))
         for (days, grade) in [(90, .ok), (10, .warning), (0, .problem)] as [(Int, Finding.Grade)] {
             let certificate = try TLSCertificate.selfSigned(name: "relay", at: Int(now.seconds), days: days)
             try Data(certificate.certificatePEM).write(to: URL(filePath: "\(folder)/chain.pem"))

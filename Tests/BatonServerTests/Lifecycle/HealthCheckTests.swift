@@ -58,7 +58,7 @@ extension LifecycleTests {
                     let outcome = try await run(["doctor", "--config", file])
                     #expect(outcome.exit == .code(2))
                     let line = try #require(outcome.output.firstIndex { $0.hasPrefix("problem: ports: json ") })
-                    #expect(outcome.output[line + 1].contains("ss -ltnp"))
+                    #expect(outcome.output[line + 1].contains("ss -ltunp"))
 
                     struct Finding: Decodable {
                         var check: String
