@@ -24,27 +24,31 @@ final class TrafficHistory: Service {
             var (start, end) = (clock.now, clock.now + TrafficSeries.interval)
             var delays: [String: Duration] = [:]
             while (try? await clock.sleep(until: min(end, clock.now + .seconds(1)))) != nil {
-                guard let statuses = try? await statuses(noting: &delays, clock) else { continue }
+                try? await note(&delays, clock)
                 let now = clock.now
                 guard now >= end else { continue }
-                let (time, elapsed) = (Int64(Date().timeIntervalSince1970), now - start)
-                series.withLockedValue { [delays] in
-                    $0.append(statuses, at: time, after: elapsed, delays: delays)
+                if let statuses = try? await statuses() {
+                    let (time, elapsed) = (Int64(Date().timeIntervalSince1970), now - start)
+                    series.withLockedValue { [delays] in
+                        $0.append(statuses, at: time, after: elapsed, delays: delays)
+                    }
                 }
                 (start, end, delays) = (now, now + TrafficSeries.interval, [:])
             }
         }
     }
 
-    private func statuses(
-        noting delays: inout [String: Duration], _ clock: ContinuousClock
-    ) async throws -> [RelayStatus] {
-        var statuses: [RelayStatus] = []
+    private func note(_ delays: inout [String: Duration], _ clock: ContinuousClock) async throws {
         for relay in relays {
             let asked = clock.now
-            statuses.append(try await relay.status())
+            try await relay.takeTurn()
             delays[relay.name] = max(delays[relay.name] ?? .zero, clock.now - asked)
         }
+    }
+
+    private func statuses() async throws -> [RelayStatus] {
+        var statuses: [RelayStatus] = []
+        for relay in relays { statuses.append(try await relay.status()) }
         return statuses
     }
 }

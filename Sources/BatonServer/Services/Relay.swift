@@ -19,6 +19,9 @@ protocol Relay: Service {
 
     func status() async throws -> RelayStatus
 
+    /// Comes back when it is its turn on the relay's event loop: a message waits as long.
+    func takeTurn() async throws
+
     func rooms() async throws -> [RoomSnapshot]
 
     /// Parts from a peer; `false` if there is none of that name.
@@ -34,6 +37,8 @@ protocol Relay: Service {
 }
 
 extension Relay {
+    func takeTurn() async throws { _ = try await status() }
+
     /// Where nobody stays connected there is nobody to part from.
     func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool { false }
 
@@ -71,6 +76,7 @@ extension StreamService {
     func beginDrain() async throws { try await relay.beginDrain() }
     func endDrain() async throws { try await relay.endDrain() }
     func status() async throws -> RelayStatus { try await relay.status() }
+    func takeTurn() async throws { try await relay.takeTurn() }
     func rooms() async throws -> [RoomSnapshot] { try await relay.rooms() }
     func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool { try await relay.kick(peer, for: removal) }
     func closeRoom(_ id: String) async throws -> Bool { try await relay.closeRoom(id) }

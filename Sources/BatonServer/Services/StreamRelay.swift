@@ -106,6 +106,9 @@ final class StreamRelay: Sendable {
         }.get()
     }
 
+    /// Cheaper than `status`, which looks at every connection.
+    func takeTurn() async throws { try await eventLoop.submit {}.get() }
+
     func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool {
         let driver = driver
         return try await eventLoop.submit { driver.value.kick(peer, for: removal) }.get()
