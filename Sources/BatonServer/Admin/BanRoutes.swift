@@ -9,7 +9,14 @@ struct BanRoutes: Sendable {
     private static let longestImport = 64 << 20
 
     func add(to api: RouterGroup<AdminContext>) {
-        api.get("bans") { [overview] _, _ in BansResponse(bans: BanResponse.all(of: overview)) }
+        api.get("bans") { [overview] request, _ in
+            let all = BanResponse.all(of: overview)
+            guard let text = request.uri.queryParameters["newest"] else { return BansResponse(bans: all) }
+            guard let newest = Int(text), newest >= 0 else {
+                throw HTTPError(.badRequest, message: "newest: how many bans, at most")
+            }
+            return BansResponse(bans: all.suffix(newest))
+        }
         api.post("bans") { request, context in
             let ban = try await RequestBody(request, context).decode(NewBan.self).ban(by: context.caller)
             try await make([ban])

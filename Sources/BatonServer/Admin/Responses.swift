@@ -42,8 +42,24 @@ struct StatusResponse: ResponseCodable, Equatable {
     var connections: Int
     var relays: [Relay]
     var portMappings: [PortMapping]
+    var bans: Bans
     var banDatabase: BanDatabase
     var access: Access
+
+    /// Whoever has seen the same figures has seen the bans, but for those of the configuration.
+    struct Bans: Codable, Equatable {
+        /// In force, those of the configuration included.
+        var count: Int
+        /// Since the server was started.
+        var made: UInt64
+        /// Since the server was started; those that are over included.
+        var lifted: UInt64
+
+        init(_ overview: Overview) {
+            count = overview.reloader.running.bans.count + overview.bans.count
+            (made, lifted) = overview.bans.changes
+        }
+    }
 
     /// What the caller may do.
     struct Access: Codable, Equatable {
@@ -70,6 +86,7 @@ struct StatusResponse: ResponseCodable, Equatable {
     }
 
     init(_ overview: Overview, caller: AdminCaller) async throws {
+        bans = Bans(overview)
         banDatabase = BanDatabase(overview.bans.keeping)
         access = Access(access: caller.access.rawValue, name: caller.name)
         version = BatonVersion.current

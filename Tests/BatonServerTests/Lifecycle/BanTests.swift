@@ -27,6 +27,17 @@ extension LifecycleTests {
             var bans: [Ban]
         }
 
+        private struct Figures: Decodable, Equatable {
+            var count, made, lifted: Int
+        }
+
+        private func figures(_ admin: Admin) async throws -> Figures {
+            struct Status: Decodable {
+                var bans: Figures
+            }
+            return try await admin.get("/api/v1/status").decode(Status.self).bans
+        }
+
         private func ban(_ admin: Admin, _ json: String) async throws -> List.Ban {
             let reply = try await admin.send("POST", "/api/v1/bans", json: json)
             try #require(reply.status == 201, "\(reply.body)")
@@ -62,6 +73,20 @@ extension LifecycleTests {
                 _ = try await JSONClient.named("bert", at: json, from: "127.0.0.9")
                 #expect(try await admin.send("DELETE", "/api/v1/bans/configuration:203.0.113.9").status == 409)
                 try await other.connection.close()
+            }
+        }
+
+        @Test func whoHasSeenTheBansLearnsOfMore() async throws {
+            try await withServer(Self.configuration()) { server in
+                let admin = try await server.admin(token: "all")
+                #expect(try await figures(admin) == Figures(count: 1, made: 0, lifted: 0))
+                let first = try await ban(admin, "{\"subject\":\"name\",\"value\":\"eve\"}")
+                _ = try await ban(admin, "{\"subject\":\"name\",\"value\":\"mallory\"}")
+                #expect(try await figures(admin) == Figures(count: 3, made: 2, lifted: 0))
+                let newest = try await admin.get("/api/v1/bans?newest=2").decode(List.self).bans
+                #expect(Set(newest.map(\.value)) == ["eve", "mallory"])
+                #expect(try await admin.send("DELETE", "/api/v1/bans/\(first.id)").status == 204)
+                #expect(try await figures(admin) == Figures(count: 2, made: 2, lifted: 1))
             }
         }
 

@@ -136,6 +136,8 @@ extension LifecycleTests {
                 try await check(admin, "POST", "/api/v1/bans", json: "{\"subject\":\"name\",\"value\":\"x*\"}", 201)
                 try await check(admin, "POST", "/api/v1/bans", json: "{\"subject\":\"name\",\"value\":\"\"}", 400)
                 try await check(admin, "POST", "/api/v1/bans/import", json: "{\"bans\":[]}", 200)
+                try await check(reader, "GET", "/api/v1/bans?newest=1", of: "/api/v1/bans", 200)
+                try await check(reader, "GET", "/api/v1/bans?newest=-1", of: "/api/v1/bans", 400)
                 try await check(admin, "GET", "/api/v1/bans/none", of: "/api/v1/bans/{id}", 404)
                 try await check(admin, "DELETE", "/api/v1/bans/none", of: "/api/v1/bans/{id}", 404)
                 try await check(reader, "GET", "/api/v1/events?after=x", of: "/api/v1/events", 400)

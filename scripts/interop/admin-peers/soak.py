@@ -282,7 +282,7 @@ class Operator:
         return chat
 
     def ban(self, number):
-        address = f"127.0.1.{number % 200 + 1}"
+        address = f"127.0.{number // 200 + 1}.{number % 200 + 1}"
         chat = Chat(self.port, f"banned-{number}", address).start()
         eventually("a chat that is to be banned", lambda: chat.rounds > 0)
         ban = self.server.api("POST", "/bans", {"subject": "address", "value": address, "reason": "soak"})

@@ -21,8 +21,9 @@ const state = {
   events: [],
   openRoom: null,
   bans: [],
-  /** The last event of the stream; null while the server has none. */
-  lastEvent: null,
+  /** What the server told of its bans when they were asked for. */
+  bansKnown: "",
+  lastEvent: 0,
 };
 
 const element = (id) => document.getElementById(id);
@@ -152,17 +153,13 @@ function perSecond(relay, figure) {
 }
 
 /** Whether the server lets itself be changed by this page. */
-const mayChange = () => (state.status?.access ? state.status.access.access === "full" : Boolean(state.token));
-
-/** Whether the server keeps bans and can be drained over HTTP. */
-const hasDesk = () => Boolean(state.status?.access);
+const mayChange = () => state.status?.access.access === "full";
 
 function showStatus() {
   const status = state.status;
-  show("drain", hasDesk() && mayChange() && status.phase !== "stopping");
+  show("drain", mayChange() && status.phase !== "stopping");
   element("drain").textContent = status.phase === "draining" ? "Stop draining…" : "Drain…";
-  show("bans-section", hasDesk());
-  show("ban-form", hasDesk() && mayChange());
+  show("ban-form", mayChange());
   if (status.banDatabase?.state === "failed") notice(`${visible(status.banDatabase.failure ?? "")}`);
   const sum = (figure) => status.relays.reduce((total, relay) => total + figure(relay), 0);
   badge(status.phase);
@@ -197,25 +194,6 @@ function showStatus() {
     row(cell(reason), cell(protocol), cell(number(count), "number"))), "nobody has been refused");
 }
 
-/** What happened since the last answer, by the counters of events and of connections that ended. */
-function noteEvents() {
-  if (state.lastEvent !== null || !state.before || state.before.uptimeSeconds > state.status.uptimeSeconds) return;
-  for (const relay of state.status.relays) {
-    const before = state.before.relays.find((other) => other.protocol === relay.protocol);
-    if (!before) continue;
-    for (const [kind, word] of [["events", ""], ["closed", "closed: "], ["refused", "refused: "]]) {
-      for (const [name, count] of Object.entries(relay[kind])) {
-        const more = count - (before[kind][name] ?? 0);
-        if (more > 0) state.events.unshift({ at: new Date(), text: `${relay.protocol} ${word}${name}`, more });
-      }
-    }
-  }
-  if (state.before.phase !== state.status.phase) {
-    state.events.unshift({ at: new Date(), text: `server ${state.status.phase}`, more: 1 });
-  }
-  state.events.length = Math.min(state.events.length, MOST_EVENTS);
-}
-
 function showEvents() {
   const list = element("events");
   if (!state.events.length) {
@@ -229,7 +207,7 @@ function showEvents() {
     const time = document.createElement("time");
     time.dateTime = event.at.toISOString();
     time.textContent = event.at.toLocaleTimeString("en-GB");
-    item.append(time, event.more > 1 ? `${event.text} ×${event.more}` : event.text);
+    item.append(time, event.text);
     return item;
   }));
 }
@@ -268,14 +246,14 @@ function showRoom() {
   }
   element("room-title").replaceChildren(shown(room.id));
   element("room-facts").textContent = `${room.protocol}, ${room.peers.length} here`;
-  show("close-room", hasDesk() && mayChange());
+  show("close-room", mayChange());
   fill("peers", room.peers.map((peer) => {
     const name = peer.name || `peer ${peer.peer}`;
     const kick = button("Kick", `kick ${peer.peer}`, () => kickPeer(room, peer), "danger");
     kick.setAttribute("aria-label", `Kick ${visible(name)}`);
     const ban = button("Ban", `ban ${peer.peer}`, () => banPeer(room, peer), "danger");
     ban.setAttribute("aria-label", `Ban ${visible(name)}`);
-    [kick.disabled, ban.disabled, ban.hidden] = [!mayChange(), !mayChange(), !hasDesk()];
+    [kick.disabled, ban.disabled] = [!mayChange(), !mayChange()];
     const actions = document.createElement("span");
     actions.className = "actions";
     actions.append(kick, " ", ban);
@@ -300,7 +278,7 @@ async function banPeer(room, peer) {
   const address = peer.endpoint.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
   await change("room-facts", async () => {
     await addBan("address", address, element("confirm-reason").value, 86400);
-    await Promise.all([askRooms(), askBans()]);
+    await Promise.all([askRooms(), askBansAnew()]);
   });
 }
 
@@ -332,10 +310,12 @@ async function drain() {
 }
 
 function showBans() {
-  fill("bans", state.bans.map((ban) => {
+  const count = state.status.bans.count;
+  element("bans-count").textContent = count > state.bans.length ? `the ${state.bans.length} newest of ${count}` : `${count}`;
+  fill("bans", [...state.bans].reverse().map((ban) => {
     const lift = button("Lift", `lift ${ban.id}`, () => change("bans-notice", async () => {
       await call("DELETE", `api/v1/bans/${encodeURIComponent(ban.id)}`);
-      await askBans();
+      await askBansAnew();
     }));
     lift.setAttribute("aria-label", `Lift the ban of ${visible(ban.value)}`);
     lift.disabled = !mayChange() || ban.source !== "api";
@@ -378,8 +358,6 @@ async function askStatus() {
   show("figures", true);
   show("sign-out", Boolean(state.token));
   showStatus();
-  noteEvents();
-  showEvents();
 }
 
 async function askRooms() {
@@ -397,21 +375,27 @@ async function askHistory() {
   drawGraphs({ names: (state.status?.relays ?? []).map((relay) => relay.protocol), history: state.history, interval: state.interval });
 }
 
+/** Asks for the bans if they have changed; there can be very many. */
 async function askBans() {
-  if (!hasDesk()) return;
-  state.bans = (await call("GET", "api/v1/bans")).bans;
+  const known = JSON.stringify(state.status?.bans ?? "");
+  if (!state.status || known === state.bansKnown) return;
+  state.bans = (await call("GET", `api/v1/bans?newest=${MOST_ROWS}`)).bans;
+  state.bansKnown = known;
   showBans();
+}
+
+/** After a change of one's own. */
+async function askBansAnew() {
+  await askStatus();
+  await askBans();
 }
 
 /** Follows the server's events for as long as it tells them. */
 async function followEvents() {
-  if (!hasDesk()) return;
-  const response = await fetch(`api/v1/events?after=${state.lastEvent ?? 0}`, {
+  const response = await fetch(`api/v1/events?after=${state.lastEvent}`, {
     headers: state.token ? { Authorization: `Bearer ${state.token}` } : {}, cache: "no-store",
   });
   if (!response.ok) throw new Refused(response.status, await response.text());
-  if (state.lastEvent === null) state.events = [];
-  state.lastEvent ??= 0;
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
@@ -431,7 +415,7 @@ function noteEvent(block) {
   const event = JSON.parse(data);
   state.lastEvent = event.id;
   const words = [event.protocol, event.event, event.reason, event.peer && `peer ${event.peer}`, event.address, event.message];
-  state.events.unshift({ at: new Date(event.time), text: words.filter(Boolean).map(visible).join(" · "), more: 1 });
+  state.events.unshift({ at: new Date(event.time), text: words.filter(Boolean).map(visible).join(" · ") });
   state.events.length = Math.min(state.events.length, MOST_EVENTS);
 }
 
@@ -469,7 +453,7 @@ element("ban-form").addEventListener("submit", (event) => {
     await addBan(element("ban-subject").value, value, element("ban-reason").value, Number(element("ban-time").value));
     element("ban-value").value = "";
     element("ban-reason").value = "";
-    await Promise.all([askBans(), askRooms()]);
+    await Promise.all([askBansAnew(), askRooms()]);
   });
 });
 
@@ -483,6 +467,7 @@ element("theme").addEventListener("click", () => {
 const theme = localStorage.getItem("theme");
 if (theme === "dark" || theme === "light") document.documentElement.dataset.theme = theme;
 
+showEvents();
 repeat(STATUS_EVERY, askStatus);
 repeat(ROOMS_EVERY, askRooms);
 repeat(HISTORY_EVERY, askHistory);
