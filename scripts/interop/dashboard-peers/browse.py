@@ -88,16 +88,25 @@ class Session:
 
     def __init__(self, port):
         connect = lambda: socket.create_connection(("127.0.0.1", port), timeout=60)
-        read = lambda peer, count: peer.recv(count, socket.MSG_WAITALL)
         self.host = connect()
         self.host.sendall(b"RATS" + bytes(12))
-        self.id = read(self.host, 16)[4:]
+        self.id = self._read(self.host, 16)[4:]
         self.guest = connect()
         self.guest.sendall(b"RATS" + self.id)
         self.link = connect()
-        self.link.sendall(read(self.host, 16))
+        self.link.sendall(self._read(self.host, 16))
         self.ended = threading.Event()
         threading.Thread(target=self._talk, daemon=True).start()
+
+    @staticmethod
+    def _read(peer, count):
+        data = b""
+        while len(data) < count:
+            piece = peer.recv(count - len(data))
+            if not piece:
+                raise OSError("the connection has ended")
+            data += piece
+        return data
 
     def _talk(self):
         amount = 0
@@ -105,7 +114,7 @@ class Session:
             while not self.ended.is_set():
                 amount = amount % 40 + 1
                 self.link.sendall(bytes(amount * 512))
-                self.guest.recv(amount * 512, socket.MSG_WAITALL)
+                self._read(self.guest, amount * 512)
                 time.sleep(0.02)
         except OSError:
             pass
