@@ -75,11 +75,13 @@ struct GatewayServiceTests {
     @Test func figuresAreToldWhenAskedFor() async throws {
         try await GatewayLoopback.with { gateway in
             let (_, number) = try await gateway.join()
-            gateway.backend.say(.stats(number, nil))
-            try await gateway.until { Self.figures(of: number, in: $0) != nil }
+            // Its first message is acknowledged a little later.
+            try await gateway.until { gateway in
+                gateway.backend.say(.stats(number, nil))
+                return Self.figures(of: number, in: gateway).map { $0.datagramsSent >= 1 } ?? false
+            }
             let figures = try #require(Self.figures(of: number, in: gateway))
-            #expect(figures.messagesReceived == 1 && figures.messagesSent == 0)
-            #expect(figures.datagramsReceived >= 1 && figures.datagramsSent >= 1)
+            #expect(figures.messagesReceived == 1 && figures.messagesSent == 0 && figures.datagramsReceived >= 1)
         }
     }
 
@@ -90,8 +92,9 @@ struct GatewayServiceTests {
         }
     }
 
+    /// Those that were told last.
     private static func figures(of number: SessionNumber, in gateway: GatewayLoopback) -> SessionFigures? {
-        for case .stats(number, let figures?) in gateway.backend.frames { return figures }
+        for case .stats(number, let figures?) in gateway.backend.frames.reversed() { return figures }
         return nil
     }
 
