@@ -1,6 +1,6 @@
 # The verbs of the project. Each installs what it needs first.
 
-.PHONY: run test check release bench format fuzz sanitize clean
+.PHONY: run test check release deb bench format fuzz sanitize clean
 
 ## run: build and serve everything on 127.0.0.1, no configuration needed
 run:
@@ -24,6 +24,11 @@ release:
 	scripts/setup build
 	swift build -c release --static-swift-stdlib --product baton
 
+## deb: a Debian package with the service, manual pages and completions, in .build/deb
+deb: release
+	scripts/setup deb
+	scripts/deb
+
 ## bench: the server beside its peers; results go to docs/benchmarks.md
 bench: release
 	scripts/setup bench
@@ -33,6 +38,8 @@ bench: release
 	python3 Benchmarks/soe.py --markdown docs/benchmarks.md
 	BATON_BENCH=1 swift build -c release --static-swift-stdlib --product lan-bench
 	python3 Benchmarks/lan.py --markdown docs/benchmarks.md
+	BATON_BENCH=1 swift build -c release --static-swift-stdlib --product ops-bench
+	python3 Benchmarks/ops.py --markdown docs/benchmarks.md
 
 ## format: rewrite the sources in the project's format
 format:

@@ -100,7 +100,7 @@ let package = Package(
                 "RelayCore", "JSONRelay", "LANBridge", "LANSockets", "LDN", "Netplay", "QUICTransport", "RelayNIO",
                 "SOE",
                 "SOEGateway", "SOETools", "CLinuxNet",
-                "CMaxMindDB", "CMiniUPnP", nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
+                "CMaxMindDB", "CMiniUPnP", crypto, nioConcurrency, nioCore, nioPosix, logging, serviceLifecycle, "Yams",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
@@ -109,6 +109,11 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ],
+            // In the program itself: it stays one file.
+            resources: [
+                "openapi.json", "Dashboard/dashboard.html", "Dashboard/dashboard.css", "Dashboard/dashboard.js",
+                "Dashboard/graphs.js", "Dashboard/text.js",
+            ].map { .embedInCode("Admin/\($0)") },
             swiftSettings: strict
         ),
         .executableTarget(
@@ -183,7 +188,7 @@ let package = Package(
     ]
 )
 
-// The programs of the benchmarks without sockets (see Benchmarks/soe.py and Benchmarks/lan.py).
+// The programs of the benchmarks without sockets (see Benchmarks/soe.py, Benchmarks/lan.py and Benchmarks/ops.py).
 if Context.environment["BATON_BENCH"] != nil {
     package.products.append(.executable(name: "soe-bench", targets: ["SOEBench"]))
     package.targets.append(
@@ -195,6 +200,10 @@ if Context.environment["BATON_BENCH"] != nil {
         .executableTarget(
             name: "LANBench", dependencies: ["LANBridge", "RelayCore", nioCore], path: "Benchmarks/lan/engine",
             swiftSettings: strict))
+    package.products.append(.executable(name: "ops-bench", targets: ["OpsBench"]))
+    package.targets.append(
+        .executableTarget(
+            name: "OpsBench", dependencies: ["RelayCore"], path: "Benchmarks/ops", swiftSettings: strict))
 }
 
 // libFuzzer brings its own main function, so the fuzzer is a product only when asked for (see scripts/fuzz).

@@ -237,17 +237,17 @@ class Contestant:
         self.name, self.modes, self.start, self.words = name, modes, start, list(words)
 
 
-def baton(binary, prefix=(), environment=None, start_seconds=20, patience=5, name="baton", words=()):
-    """The server under test; `start` takes the protocol whose port is wanted."""
+def baton(binary, prefix=(), environment=None, start_seconds=20, patience=5, name="baton", words=(), settings=None):
+    """The server under test; `start` takes the protocol whose port is wanted, `settings` is another configuration."""
 
     def start(protocol):
         if not Path(binary).is_file():
             raise Failure(f"there is no {shown(binary)}: build it or name one with --baton")
         wanted = {"tunnel": "netplay", "json": "json", "ldn": "ldn", "http": "lobby"}[protocol]
-        settings = "lobby.yaml" if protocol == "http" else "relay.yaml"
+        usual = HERE / "peers" / ("lobby.yaml" if protocol == "http" else "relay.yaml")
         relay = Relay(
             "baton",
-            [*prefix, Path(binary).resolve(), "serve", "--config", HERE / "peers" / settings],
+            [*prefix, Path(binary).resolve(), "serve", "--config", settings or usual],
             lambda log: dict(LISTENING.findall(log)).get(wanted),
             environment,
             start_seconds=start_seconds,

@@ -28,12 +28,14 @@ struct pair {
     struct endpoint guest, host;
     uint64_t crossed;           // messages of the current phase
     uint64_t quota;
+    double sent;                // when the message under way left
 };
 
 struct phase {
     uint64_t unfinished;        // pairs, readers or clients that still have something to do
     uint64_t messages;
     uint64_t bytes;
+    double longest;             // what a message of a pair took from one end to the other, in seconds
     bool stopping;              // answer nothing any more
     enum word word;             // what the runner last said
     bool writer_closed;

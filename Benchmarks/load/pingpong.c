@@ -29,7 +29,8 @@ void run_pingpong(void) {
     pingpong(0, option.pairs, seconds > 0 ? UINT64_MAX : option.messages);
     run_until_finished();
     phase.bytes = phase.messages * option.size;
-    print_result(", \"pairs\": %llu, \"size\": %llu", (unsigned long long)option.pairs, (unsigned long long)option.size);
+    print_result(", \"pairs\": %llu, \"size\": %llu, \"longest_latency_seconds\": %.6f", (unsigned long long)option.pairs,
+        (unsigned long long)option.size, phase.longest);
     hold();
 }
 
@@ -47,6 +48,7 @@ void prepare_input_message(void) {
 void pingpong(uint64_t first, uint64_t count, uint64_t messages) {
     phase.unfinished = messages ? count : 0;
     phase.messages = 0;
+    phase.longest = 0;
     phase.stopping = false;
     for (uint64_t i = first; i < first + count && messages; i++) {
         pairs[i].crossed = 0;
@@ -69,6 +71,8 @@ void echo_event(struct endpoint *endpoint) {
     endpoint->got += (uint32_t)n;
     if (endpoint->got < option.size) return;
     endpoint->got = 0;
+    double took = now() - pair->sent;
+    if (took > phase.longest) phase.longest = took;
     pair->crossed++;
     phase.messages++;
     if (pair->crossed >= pair->quota || phase.stopping) phase.unfinished--;
@@ -80,5 +84,6 @@ static void send_message(struct endpoint *endpoint) {
     uint8_t *message = message_buffer;
     put_u32(message + head, endpoint->pair);
     put_u32(message + head + 4, (uint32_t)pair->crossed);
+    pair->sent = now();
     send_all(endpoint->fd, message, option.size);
 }

@@ -107,7 +107,7 @@ private struct LANRelayScript {
     private mutating func operate(_ peer: PeerID) {
         let choice = script.next()
         switch choice % 8 {
-        case 0: _ = engine.kick(peer, .kicked, at: now, into: &out)
+        case 0: _ = engine.kick(peer, for: choice < 128 ? .kicked : .banned(reason: "floods"), at: now, into: &out)
         case 1: engine.drain()
         case 2: engine.stop(at: now, into: &out)
         default: engine.reconfigure(Self.configuration(choice >> 3))

@@ -16,12 +16,14 @@ public struct TLSCertificate: Sendable {
     public let keyPEM: [UInt8]
     /// What a client pins.
     public let fingerprint: CertificateFingerprint
+    /// When the server's own certificate ends, in seconds since 1970.
+    public let expires: Int64
 
     /// Checks that both can be read and belong together.
     public init(certificatePEM: [UInt8], keyPEM: [UInt8]) throws(TLSError) {
         self.certificatePEM = certificatePEM
         self.keyPEM = keyPEM
-        fingerprint = try Self.leafFingerprint(of: certificatePEM)
+        (fingerprint, expires) = try Self.leaf(of: certificatePEM)
         _ = try ServerCredentials(certificatePEM: certificatePEM, keyPEM: keyPEM)
     }
 
@@ -70,7 +72,9 @@ public struct TLSCertificate: Sendable {
         Array(SHA256.hash(data: Array("baton stateless reset".utf8) + keyPEM))
     }
 
-    private static func leafFingerprint(of pem: [UInt8]) throws(TLSError) -> CertificateFingerprint {
+    private static func leaf(
+        of pem: [UInt8]
+    ) throws(TLSError) -> (fingerprint: CertificateFingerprint, expires: Int64) {
         var certificate: gnutls_x509_crt_t?
         gnutls_x509_crt_init(&certificate)
         defer { gnutls_x509_crt_deinit(certificate) }
@@ -80,7 +84,8 @@ public struct TLSCertificate: Sendable {
         var der = gnutls_datum_t()
         try check(gnutls_x509_crt_export2(certificate, GNUTLS_X509_FMT_DER, &der), "cannot read the certificate")
         defer { free(der.data) }
-        return CertificateFingerprint(ofDER: UnsafeRawBufferPointer(start: der.data, count: Int(der.size)))
+        let fingerprint = CertificateFingerprint(ofDER: UnsafeRawBufferPointer(start: der.data, count: Int(der.size)))
+        return (fingerprint, Int64(gnutls_x509_crt_get_expiration_time(certificate)))
     }
 }
 

@@ -33,7 +33,10 @@ public struct Admission: Sendable {
 
     public var limits: Limits
     public private(set) var connections = 0
-    public private(set) var bans = BanList()
+    /// Bans that stand in the configuration.
+    public var configuredBans = BanList()
+    /// Bans that were made while the server ran.
+    public var madeBans = BanList()
     private var subjects: [IPPrefix: Subject] = [:]
     /// Remembering more addresses than this, those without a connection are forgotten.
     private let memory: Int
@@ -46,11 +49,16 @@ public struct Admission: Sendable {
     /// How many addresses and prefixes are remembered.
     public var knownSubjects: Int { subjects.count }
 
+    /// The ban that keeps an address out now.
+    public func ban(of address: IPAddress, at now: Instant) -> BanList.Ban? {
+        madeBans.ban(of: address, at: now) ?? configuredBans.ban(of: address, at: now)
+    }
+
     /// Counts a new connection, or says why not. Each one admitted must be released once.
     ///
     /// - Parameter evenIfBanned: whether somebody banned is admitted as well, for a protocol that tells him why not.
     public mutating func admit(_ address: IPAddress, evenIfBanned: Bool = false, at now: Instant) throws(Refusal) {
-        if !evenIfBanned, bans.ban(of: address, at: now) != nil { throw .banned }
+        if !evenIfBanned, ban(of: address, at: now) != nil { throw .banned }
         if limits.connections > 0, connections >= limits.connections { throw .serverFull }
         forgetIfCrowded()
         let host = IPPrefix(address)
@@ -68,11 +76,6 @@ public struct Admission: Sendable {
         connections = max(0, connections - 1)
         release(IPPrefix(address), at: now)
         if address.ipv4 == nil { release(.subscriber(of: address), at: now) }
-    }
-
-    /// Replaces all bans. It does not end connections that exist.
-    public mutating func setBans(_ bans: BanList) {
-        self.bans = bans
     }
 
     private mutating func check(

@@ -20,5 +20,6 @@ public struct CloseReason: Hashable, Sendable, CustomStringConvertible {
     public static let serverStopping = CloseReason("server_stopping", "the server is stopping")
     public static let serverDraining = CloseReason("server_draining", "the server takes no new rooms before it stops")
     public static let kicked = CloseReason("kicked", "the operator parted from the peer")
+    public static let banned = CloseReason("banned", "the operator has banned the peer")
     public static let idle = CloseReason("idle", "nothing was received for too long")
 }

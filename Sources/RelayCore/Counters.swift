@@ -38,6 +38,8 @@ public struct StreamCounters: Sendable, Equatable {
     public var dropped = Tally()
     /// Things the engine told of, by name.
     public var events = Tally()
+    /// From what woke the event loop for a message until that was handed to the system, or to its receiver's queue.
+    public var forwardLatency = LatencyHistogram()
 
     public init() {}
 }

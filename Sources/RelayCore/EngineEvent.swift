@@ -8,8 +8,23 @@ public protocol EngineEvent: Sendable {
     var message: String { get }
     /// Why, in one word of a fixed set, where something was refused or dropped.
     var reason: String? { get }
+    /// Under which names its peer is known since now; `nil` if that has not changed.
+    var naming: PeerNaming? { get }
 }
 
 extension EngineEvent {
     public var reason: String? { nil }
+    public var naming: PeerNaming? { nil }
+}
+
+/// What a peer goes by from now on, in its protocol.
+public struct PeerNaming: Hashable, Sendable {
+    /// Its id or nick.
+    public var name: String?
+    public var room: String?
+
+    public init(name: String? = nil, room: String? = nil) {
+        self.name = name
+        self.room = room
+    }
 }

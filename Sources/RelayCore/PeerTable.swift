@@ -1,6 +1,6 @@
 /// Hands out `PeerID`s and holds a value for each: the table of whoever owns the connections.
 public struct PeerTable<Value> {
-    private var values = PeerMap<Value>()
+    @usableFromInline var values = PeerMap<Value>()
     private var generations: [UInt32] = []
     private var freeSlots: [UInt32] = []
 
@@ -35,4 +35,8 @@ public struct PeerTable<Value> {
 
     /// All values, in slot order.
     public var all: [Value] { values.all.map(\.value) }
+
+    /// Every value in slot order, without a list of them.
+    @inlinable
+    public func forEach(_ body: (Value) -> Void) { values.forEachValue(body) }
 }

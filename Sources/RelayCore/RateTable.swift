@@ -15,6 +15,11 @@ public struct RateTable<Key: Hashable & Sendable>: Sendable {
     /// How many keys are remembered.
     public var count: Int { buckets.count }
 
+    /// Whether the key has a token to take.
+    public func canTake(_ key: Key, at now: Instant) -> Bool {
+        buckets[key]?.canTake(at: now, rate: rate) ?? true
+    }
+
     /// Takes one of the key's tokens if it has one.
     public mutating func take(_ key: Key, at now: Instant) -> Bool {
         guard rate.perSecond > 0 else { return true }

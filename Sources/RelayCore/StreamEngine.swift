@@ -11,7 +11,9 @@ public protocol StreamEngine: SendableMetatype {
 
     /// What somebody is told whose connection is not admitted; `nil` where the protocol has no words for it. He is no
     /// peer: nothing else will be heard of him.
-    mutating func words(for refusal: Admission.Refusal) -> ByteBuffer?
+    ///
+    /// - Parameter reason: what the operator wrote down about a ban; empty if there is nothing.
+    mutating func words(for refusal: Admission.Refusal, because reason: String) -> ByteBuffer?
 
     /// Bytes arrived, in stream order, cut anywhere.
     mutating func receive(_ bytes: ByteBuffer, from peer: PeerID, at now: Instant, into out: inout Outbox)
@@ -37,11 +39,14 @@ public protocol StreamEngine: SendableMetatype {
     /// From now on no new rooms; those that exist play on.
     mutating func drain(at now: Instant, into out: inout Outbox)
 
+    /// New rooms again: the operator has ended the drain.
+    mutating func endDrain(at now: Instant, into out: inout Outbox)
+
     /// Parts from every peer, in the protocol's own words where it has any.
     mutating func stop(at now: Instant, into out: inout Outbox)
 
     /// Parts from a peer because the operator wants so, in the protocol's own words where it has any.
-    mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox)
+    mutating func kick(_ peer: PeerID, for removal: Removal, at now: Instant, into out: inout Outbox)
 
     /// How many rooms keep a draining server alive.
     var roomCount: Int { get }
@@ -54,7 +59,7 @@ public protocol StreamEngine: SendableMetatype {
 }
 
 extension StreamEngine {
-    public mutating func words(for refusal: Admission.Refusal) -> ByteBuffer? { nil }
+    public mutating func words(for refusal: Admission.Refusal, because reason: String) -> ByteBuffer? { nil }
 
     public var droppedMessages: [(reason: String, count: UInt64)] { [] }
 
@@ -86,16 +91,23 @@ public struct PeerSnapshot: Sendable, Equatable, Codable {
     public var role: String
     /// Address and port.
     public var endpoint: String
+    /// The address alone; it is not encoded, for `endpoint` has it.
+    public var address = IPAddress.anyIPv6
     /// Seconds since the connection was accepted.
     public var connectedSeconds: Int
     /// What was counted for it, where its protocol counts by peer.
     public var traffic: PeerTraffic?
+
+    private enum CodingKeys: String, CodingKey {
+        case peer, name, role, endpoint, connectedSeconds, traffic
+    }
 
     public init(peer: PeerID, name: String, role: String, endpoint: Endpoint, connected: Duration) {
         self.peer = peer.description
         self.name = name
         self.role = role
         self.endpoint = endpoint.description
+        address = endpoint.address
         self.connectedSeconds = Int(connected.components.seconds)
     }
 }

@@ -33,5 +33,11 @@ public struct TokenBucket: Sendable {
         return true
     }
 
+    /// Whether there is one to take.
+    public func canTake(at now: Instant, rate: Rate) -> Bool {
+        var copy = self
+        return copy.take(at: now, rate: rate)
+    }
+
     public func isFull(at now: Instant) -> Bool { fullAt <= now }
 }

@@ -102,8 +102,8 @@ public struct EngineHarness<Engine: StreamEngine> {
         drain()
     }
 
-    public mutating func kick(_ peer: PeerID) {
-        engine.kick(peer, at: now, into: &outbox)
+    public mutating func kick(_ peer: PeerID, for removal: Removal = .kicked) {
+        engine.kick(peer, for: removal, at: now, into: &outbox)
         drain()
     }
 

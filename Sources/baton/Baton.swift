@@ -9,7 +9,8 @@ struct Baton: AsyncParsableCommand {
         discussion: "Shell completions: baton --generate-completion-script bash|zsh|fish",
         version: BatonVersion.current,
         subcommands: [
-            Serve.self, CheckConfig.self, Config.self, LAN.self, Netplay.self, LDNCommand.self, SOECommand.self,
+            Serve.self, Ctl.self, CheckConfig.self, Config.self, ProbeCommand.self, Doctor.self, HealthCheck.self,
+            Netplay.self, LDNCommand.self, SOECommand.self, LAN.self,
         ]
     )
 

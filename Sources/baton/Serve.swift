@@ -61,13 +61,18 @@ func serve(
 ) async throws {
     let load: Server.ConfigurationLoader = { logging.applied(to: try load()) }
     let configuration = try load()
-    let level = LogLevel(configuration.log.level)
-    let logger = Logger(label: "baton") { _ in LineLogHandler(format: configuration.log.format, level: level) }
+    let output = try LogOutput(path: configuration.log.file)
+    let settings = LogSettings(configuration.log, output: output)
+    let events = EventFeed()
+    let logger = Logger(label: "baton") { _ in
+        LineLogHandler(format: configuration.log.format, settings: settings, feed: events, write: output.write)
+    }
     for warning in configuration.warnings {
         logger.warning("\(warning)", metadata: ["event": "configuration_warning"])
     }
     let server = Server(
-        configuration, scope: scope, logger: logger, logLevel: level, reloading: load, onListening: onListening)
+        configuration, scope: scope, logger: logger, logSettings: settings, events: events, reloading: load,
+        onListening: onListening)
     try await server.run()
 }
 

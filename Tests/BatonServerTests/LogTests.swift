@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import NIOConcurrencyHelpers
+import RelayCore
 import Testing
 
 @testable import BatonServer
@@ -14,7 +15,7 @@ struct LogTests {
     private func line(_ format: Configuration.Log.Format, _ body: (Logger) -> Void) -> String {
         let lines = Lines()
         let logger = Logger(label: "test") { _ in
-            LineLogHandler(format: format, level: LogLevel(.info)) { line in
+            LineLogHandler(format: format, settings: LogSettings(.init())) { line in
                 lines.all.withLockedValue { $0.append(line) }
             }
         }
@@ -49,14 +50,92 @@ struct LogTests {
     }
 
     @Test func levelIsSharedAndCanChange() {
-        let level = LogLevel(.warning)
+        let settings = LogSettings(.init())
+        settings.level = .warning
         let lines = Lines()
         let logger = Logger(label: "test") { _ in
-            LineLogHandler(format: .text, level: level) { line in lines.all.withLockedValue { $0.append(line) } }
+            LineLogHandler(format: .text, settings: settings) { line in lines.all.withLockedValue { $0.append(line) } }
         }
         logger.info("hidden")
-        level.current = .debug
+        settings.level = .debug
         logger.debug("shown")
         #expect(lines.all.withLockedValue { $0.count } == 1)
+    }
+
+    // MARK: Addresses
+
+    @Test func addressesCanBeHidden() throws {
+        let settings = LogSettings(.init())
+        let lines = Lines()
+        let logger = Logger(label: "test") { _ in
+            LineLogHandler(format: .text, settings: settings) { line in lines.all.withLockedValue { $0.append(line) } }
+        }
+        let log = ListenerLog(logger, protocolName: "json")
+        let one = try #require(IPAddress("203.0.113.7").map { Endpoint(address: $0, port: 1000) })
+        let other = try #require(IPAddress("203.0.113.7").map { Endpoint(address: $0, port: 2000) })
+        let stranger = try #require(IPAddress("203.0.113.8").map { Endpoint(address: $0, port: 1000) })
+        func words(_ endpoint: Endpoint) -> String {
+            log.refused(endpoint, .banned)
+            let line = lines.all.withLockedValue { $0.removeLast() }
+            return line.firstMatch(of: /address="?([^ "]+)/).map { String($0.1) } ?? ""
+        }
+        #expect(words(one) == "203.0.113.7:1000")
+        var hashed = Configuration.Log()
+        hashed.addresses = .hashed
+        try settings.take(hashed)
+        #expect(words(one).wholeMatch(of: /#[0-9a-f]{12}/) != nil)
+        #expect(words(one) == words(other) && words(one) != words(stranger))
+        let next = LogSettings(hashed)
+        #expect(
+            next.text(of: StrangerAddress(one)) != settings.text(of: StrangerAddress(one)), "another run, another key")
+        log.listening(on: one)
+        #expect(lines.all.withLockedValue { $0.last?.contains("address=203.0.113.7:1000") } == true, "it is our own")
+    }
+
+    // MARK: Many lines
+
+    @Test func whatOneRepeatsLeavesRoomForOthers() throws {
+        let lines = Lines()
+        let logger = Logger(label: "test") { _ in
+            LineLogHandler(format: .text, settings: LogSettings(.init())) { line in
+                lines.all.withLockedValue { $0.append(line) }
+            }
+        }
+        let log = ListenerLog(logger, protocolName: "json")
+        let endpoint = try #require(IPAddress("203.0.113.7").map { Endpoint(address: $0, port: 1000) })
+        for _ in 0..<5000 { log.refused(endpoint, .banned) }
+        log.refused(endpoint, .serverFull)
+        let all = lines.all.withLockedValue { $0 }
+        #expect((200..<1000).contains(all.count))
+        #expect(all.last?.contains("reason=server_full") == true)
+        #expect(all.last?.contains("suppressed_lines") == false, "nothing of its kind was left out")
+    }
+
+    // MARK: A file
+
+    @Test func aFileThatWasMovedAwayIsMadeAnew() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "baton-log-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (file, old) = (folder.appending(path: "baton.log"), folder.appending(path: "baton.log.1"))
+        var configuration = Configuration.Log()
+        configuration.file = file.path
+        let output = try LogOutput(path: file.path)
+        let settings = LogSettings(configuration, output: output)
+        output.write("one\n")
+        try FileManager.default.moveItem(at: file, to: old)
+        output.write("two\n")
+        try settings.take(configuration)
+        output.write("three\n")
+        #expect(try String(contentsOf: old, encoding: .utf8) == "one\ntwo\n")
+        #expect(try String(contentsOf: file, encoding: .utf8) == "three\n")
+
+        configuration.file = folder.appending(path: "nowhere/baton.log").path
+        configuration.level = .error
+        #expect(throws: BatonError.self) { try settings.take(configuration) }
+        #expect(settings.level == .info, "nothing of it is taken over")
+        output.write("four\n")
+        #expect(try String(contentsOf: file, encoding: .utf8) == "three\nfour\n")
+        #expect(throws: BatonError.self) { _ = try LogOutput(path: folder.path) }
     }
 }

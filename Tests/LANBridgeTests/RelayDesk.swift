@@ -21,12 +21,10 @@ struct RelayDesk {
         engine = LANRelayEngine(configuration: configuration)
     }
 
-    mutating func connect(
-        from address: String = "192.0.2.1", datagram: Int = 1412, ban: String? = nil
-    ) -> PeerID {
+    mutating func connect(from address: String = "192.0.2.1", datagram: Int = 1412) -> PeerID {
         let peer = table.insert { _ in }
         let endpoint = Endpoint(address: IPAddress(address) ?? .anyIPv6, port: 40_000)
-        engine.connect(peer, from: endpoint, datagram: datagram, ban: ban, at: now, into: &out)
+        engine.connect(peer, from: endpoint, datagram: datagram, at: now, into: &out)
         drain([])
         return peer
     }
@@ -74,7 +72,7 @@ struct RelayDesk {
     }
 
     mutating func kick(_ peer: PeerID) -> Bool {
-        let found = engine.kick(peer, CloseReason("kicked", "the operator"), at: now, into: &out)
+        let found = engine.kick(peer, for: .kicked, at: now, into: &out)
         drain([])
         return found
     }

@@ -27,28 +27,30 @@ struct RelaySecurityTests {
             + [0x88, 0xB5] + [UInt8](repeating: 0, count: 46)
     }
 
-    @Test func whoIsBannedIsToldSoAndWhy() {
+    @Test(arguments: [
+        ("floods", "Banned: floods"), ("", "Banned"),
+        (String(repeating: "x", count: 100_000), "Banned: " + String(repeating: "x", count: 200)),
+    ])
+    func whoIsBannedIsToldSoAndWhy(reason: String, sentence: String) {
         var desk = RelayDesk()
-        let banned = desk.connect(ban: "floods")
+        desk.engine.findBan = { address, naming, _ in
+            address == IPAddress("192.0.2.9") && naming.room == "lan" ? .banned(reason: reason) : nil
+        }
+        let banned = desk.connect(from: "192.0.2.9")
         #expect(desk.closed[banned] == nil, "what it wants is not known yet")
         desk.hello(Self.c1, from: banned)
-        #expect(desk.take(banned) == Self.reject(.banned, ": floods"))
+        #expect(desk.take(banned) == [.reject(code: "banned", sentence: sentence)])
         #expect(desk.closed[banned]?.word == "refused" && desk.engine.roomCount == 0)
-        let silent = desk.connect(ban: "")
-        desk.hello(Self.c1, from: silent)
-        #expect(desk.take(silent) == Self.reject(.banned))
-        let wordy = desk.connect(ban: String(repeating: "x", count: 100_000))
-        desk.hello(Self.c1, from: wordy)
-        #expect(desk.take(wordy) == Self.reject(.banned, ": " + String(repeating: "x", count: 200)))
-        #expect(desk.events.allSatisfy { $0.reason == "banned" } && desk.events.count == 3)
+        #expect(desk.events.map(\.reason) == ["banned"])
         let other = desk.join(Self.c1)
         #expect(desk.closed[other] == nil)
     }
 
     @Test func framesOfTheBannedGoNowhere() {
         var desk = RelayDesk()
+        desk.engine.findBan = { address, _, _ in address == IPAddress("192.0.2.9") ? .banned(reason: "") : nil }
         let honest = desk.join(Self.c2)
-        let banned = desk.connect(ban: "floods")
+        let banned = desk.connect(from: "192.0.2.9")
         let frame = Self.broadcast(from: Self.c1)
         desk.send(RelayDesk.bytes(OverlayHeader(whole: frame.count)) + frame, from: banned)
         #expect(desk.takeFrames(honest).isEmpty)

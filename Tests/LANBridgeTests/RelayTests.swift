@@ -123,6 +123,34 @@ struct RelayTests {
         expect(desk.join(Self.c2, room: "closed", password: "right"), .draining)
     }
 
+    @Test func whoIsBannedIsToldWhy() {
+        var desk = RelayDesk()
+        desk.engine.findBan = { address, naming, _ in
+            if address == IPAddress("192.0.2.9") { return .banned(reason: "address") }
+            return naming.room == "bad" || naming.name == MACAddress(bits: Self.c2).description
+                ? .banned(reason: "name") : nil
+        }
+        let address = desk.join(Self.c1, from: "192.0.2.9")
+        #expect(desk.take(address) == [.reject(code: "banned", sentence: "Banned: address")])
+        for peer in [desk.join(Self.c1, room: "bad"), desk.join(Self.c2)] {
+            #expect(desk.take(peer) == [.reject(code: "banned", sentence: "Banned: name")])
+            #expect(desk.closed[peer]?.word == "refused")
+        }
+        #expect(desk.engine.roomCount == 0 && desk.engine.memberCount == 0)
+        let welcome = desk.join(Self.c1)
+        #expect(desk.closed[welcome] == nil && desk.engine.roomCount == 1)
+    }
+
+    @Test func aDrainCanBeTakenBack() {
+        var desk = RelayDesk()
+        desk.engine.drain()
+        let early = desk.join(Self.c1)
+        #expect(desk.closed[early]?.word == "refused")
+        desk.engine.endDrain()
+        let late = desk.join(Self.c1)
+        #expect(desk.closed[late] == nil)
+    }
+
     @Test func guessingAPasswordEndsAfterTenTries() {
         var desk = RelayDesk()
         _ = desk.join(Self.gw, role: .gateway, password: "secret", from: "198.51.100.1")
@@ -226,7 +254,7 @@ struct RelayTests {
         _ = desk.take(peer)
         let found = [desk.kick(peer), desk.kick(peer)]
         #expect(found == [true, false])
-        #expect(desk.take(peer) == [.disconnect(code: "kicked", sentence: "the operator")])
+        #expect(desk.take(peer) == [.disconnect(code: "kicked", sentence: "Kicked")])
         _ = desk.join(Self.c2)
         desk.stop()
         #expect(desk.engine.memberCount == 0 && desk.engine.roomCount == 0)

@@ -19,8 +19,8 @@ struct RelayMovedTests {
         try await loop.start(
             [socket], relay: .init(), transport: .lan, certificate: certificate,
             surroundings: .init(
-                admit: { _, _, _ in nil }, ban: { _, _ in nil }, release: { _, _ in }, note: { _, _ in },
-                closed: { _, _, _ in }, refused: { _, _ in }))
+                admit: { _, _, _ in nil }, release: { _, _ in }, note: { _, _ in }, closed: { _, _, _ in },
+                refused: { _, _ in }))
         do {
             try await body(socket.local, certificate.fingerprint)
         } catch {

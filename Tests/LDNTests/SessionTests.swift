@@ -242,7 +242,12 @@ struct SessionTests {
     @Test("nobody who is turned away is told a number that some client reads as another error")
     func refusalsWithoutWords() {
         var engine = Master().engine
-        for refusal in Admission.Refusal.allCases { #expect(engine.words(for: refusal) == nil) }
+        for refusal in Admission.Refusal.allCases where refusal != .banned {
+            #expect(engine.words(for: refusal, because: "") == nil)
+        }
+        var rejected = NetworkErrorMessage()
+        rejected.error = .connectRejected
+        #expect(engine.words(for: .banned, because: "floods") == Packet.networkError(rejected).encoded)
     }
 
     @Test("new settings reach sessions that exist")

@@ -52,7 +52,7 @@ struct AdmissionTests {
     @Test func banKeepsOutUntilItExpires() throws {
         var admission = Admission(limits: .init())
         let prefix = try #require(IPPrefix("192.0.2.0/24"))
-        admission.setBans(BanList([.init(prefix: prefix, until: .zero + .seconds(10), reason: "floods")]))
+        admission.madeBans = BanList([.init(prefix: prefix, until: .zero + .seconds(10), reason: "floods")])
         #expect(throws: Admission.Refusal.banned) { try admission.admit(address("192.0.2.7"), at: .zero) }
         try admission.admit(address("192.0.3.7"), at: .zero)
         try admission.admit(address("192.0.2.7"), at: .zero + .seconds(10))

@@ -348,7 +348,9 @@ struct GatewayEngineTests {
         desk.run(for: second)
         let frames = desk.takeFrames()
         #expect(frames.count == 2 && numbers(frames) == [1])
-        #expect(banned.events.isEmpty)
+        #expect(
+            banned.events == [.closed(try #require(banned.peer), .connectionRefused, byPeer: true, undelivered: 0)])
+        #expect(desk.gateway.statistics.refused["banned"] == 1)
         #expect(full.events.last == .closed(try #require(full.peer), .connectionRefused, byPeer: true, undelivered: 0))
         desk.backendSays(.closed(one, ClosedSession(reason: .application)))
         #expect(desk.gateway.clientCount == 0)

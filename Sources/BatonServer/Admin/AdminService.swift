@@ -3,28 +3,34 @@ import NIOCore
 import RelayCore
 import ServiceLifecycle
 
-/// Health checks, metrics and the API over HTTP: section `admin` of the configuration.
+/// Health checks, metrics, the API and the dashboard over HTTP: section `admin` of the configuration.
 struct AdminService: Service {
     private let listener: HTTPListener
+    private let events: EventFeed
 
     /// `nil` without the section.
-    init?(_ configuration: Configuration, overview: Overview, context: RelayContext) {
+    init?(_ configuration: Configuration, gate: AdminGate, overview: Overview, context: RelayContext) {
         guard let section = configuration.admin else { return nil }
+        events = overview.events
         listener = HTTPListener(
             name: "admin", endpoints: section.listen, settings: .init(),
             log: ListenerLog(context.logger, protocolName: "admin"), context: context,
-            responder: HTTPListener.responder(Self.router(token: section.token, overview: overview))
+            responder: HTTPListener.responder(Self.router(gate: gate, overview: overview))
         )
     }
 
+    /// Binds the listeners.
+    func start() async throws { try await listener.start() }
+
     func run() async throws {
-        try await listener.start()
         try? await gracefulShutdown()
+        events.close()
         await listener.stop()
     }
 
-    private static func router(token: Secret?, overview: Overview) -> Router<BasicRequestContext> {
-        let router = Router()
+    private static func router(gate: AdminGate, overview: Overview) -> Router<AdminContext> {
+        let router = Router(context: AdminContext.self)
+        DashboardRoutes.add(to: router)
         router.get("livez") { _, _ in "ok\n" }
         router.get("readyz") { _, _ in
             switch overview.phase.current {
@@ -33,7 +39,12 @@ struct AdminService: Service {
             case .stopping: EditedResponse(status: .serviceUnavailable, response: "stopping\n")
             }
         }
-        let guarded = router.group().add(middleware: BearerToken(token))
+        router.get("api/v1/openapi.json") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "application/json; charset=utf-8"],
+                body: .init(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json)))
+        }
+        let guarded = router.group().add(middleware: gate)
         guarded.get("metrics") { _, _ in
             Response(
                 status: .ok,
@@ -42,26 +53,10 @@ struct AdminService: Service {
             )
         }
         let api = guarded.group("api/v1")
-        api.get("status") { _, _ in try await StatusResponse(overview) }
-        api.get("rooms") { _, _ in try await RoomsResponse(overview) }
-        let changing = api.group().add(middleware: WriteAccess(token))
-        changing.delete("peers/:protocol/:peer") { _, context in
-            try await kick(
-                context.parameters.require("peer"), of: context.parameters.require("protocol"), in: overview.relays)
-            return HTTPResponse.Status.noContent
-        }
-        if let dedicated = overview.dedicated {
-            HostRoutes(service: dedicated).add(to: api, changing: changing)
-        }
+        ReadingRoutes(overview: overview).add(to: api)
+        ControlRoutes(overview: overview).add(to: api)
+        BanRoutes(overview: overview).add(to: api)
+        if let dedicated = overview.dedicated { HostRoutes(service: dedicated).add(to: api) }
         return router
-    }
-
-    private static func kick(_ name: String, of protocolName: String, in relays: [any Relay]) async throws {
-        guard let relay = relays.first(where: { $0.name == protocolName }) else {
-            throw HTTPError(.notFound, message: "no such protocol is served")
-        }
-        guard let peer = PeerID(name), try await relay.kick(peer) else {
-            throw HTTPError(.notFound, message: "no such peer is connected")
-        }
     }
 }

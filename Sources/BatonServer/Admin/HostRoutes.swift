@@ -6,13 +6,11 @@ import RelayCore
 struct HostRoutes: Sendable {
     let service: DedicatedService
 
-    func add(
-        to reading: RouterGroup<BasicRequestContext>, changing: RouterGroup<BasicRequestContext>
-    ) {
-        reading.get("hosts") { _, _ in
+    func add(to api: RouterGroup<AdminContext>) {
+        api.get("hosts") { _, _ in
             HostsResponse(hosts: try await service.hosts().map(HostResponse.init))
         }
-        changing.post("hosts") { request, context in
+        api.post("hosts") { request, context in
             let wish = try await HostWish(request, context)
             do {
                 let host = HostResponse(try await service.open(wish.request))
@@ -23,7 +21,7 @@ struct HostRoutes: Sendable {
                 throw HTTPError(end.isUnknown ? .notFound : .serviceUnavailable, message: end.rawValue)
             }
         }
-        changing.delete("hosts/:id") { _, context in
+        api.delete("hosts/:id") { _, context in
             guard try await service.close(context.parameters.require("id")) else { throw HTTPError(.notFound) }
             return HTTPResponse.Status.noContent
         }
@@ -40,7 +38,7 @@ private struct HostWish: Decodable {
     /// The content's CRC-32 in hexadecimal digits; any if it is left out.
     var crc: String?
 
-    init(_ request: Request, _ context: BasicRequestContext) async throws {
+    init(_ request: Request, _ context: AdminContext) async throws {
         self = try await request.decode(as: HostWish.self, context: context)
         guard crc == nil || checksum != nil else {
             throw HTTPError(.badRequest, message: "crc: 8 hexadecimal digits are wanted")

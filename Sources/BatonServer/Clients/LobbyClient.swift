@@ -17,6 +17,16 @@ package struct LobbyClient: Sendable {
         package var rooms: [AdvertisedRoom]
         /// How many entries were no rooms.
         package var malformed: Int
+
+        /// Parses what a lobby answers; `nil` if that is no list. Rooms in which no RetroArch answered are left out.
+        init?(_ body: ByteBuffer) {
+            guard let list = try? JSONDecoder().decode([Entry].self, from: Data(body.readableBytesView)) else {
+                return nil
+            }
+            let rooms = list.compactMap(\.room)
+            self.rooms = rooms.filter(\.isRetroArch)
+            malformed = list.count - rooms.count
+        }
     }
 
     private let address: String
@@ -42,11 +52,10 @@ package struct LobbyClient: Sendable {
             }
             return try await response.body.collect(upTo: Self.largestList)
         }
-        guard let list = try? JSONDecoder().decode([Entry].self, from: Data(body.readableBytesView)) else {
+        guard let list = RoomList(body) else {
             throw BatonError(.unavailable, "\(address) does not answer with a list of rooms")
         }
-        let rooms = list.compactMap(\.room)
-        return RoomList(rooms: rooms.filter(\.isRetroArch), malformed: list.count - rooms.count)
+        return list
     }
 
     private struct Entry: Decodable {

@@ -13,6 +13,16 @@ package struct RemoteHost: Sendable, Hashable, CustomStringConvertible {
         self.port = port
     }
 
+    /// Where a client on this machine finds a listener; `nil` while its port is not known.
+    init?(nearby listener: Endpoint) {
+        guard listener.port != 0 else { return nil }
+        switch listener.address {
+        case IPAddress(ipv4: 0): self.init(name: "127.0.0.1", port: listener.port)
+        case IPAddress(high: 0, low: 0): self.init(name: "::1", port: listener.port)
+        default: self.init(name: "\(listener.address)", port: listener.port)
+        }
+    }
+
     /// Parses `HOST`, `HOST:PORT`, `ADDRESS` and `[ADDRESS]:PORT`; `nil` for anything else.
     package init?(_ text: String, defaultPort: UInt16) {
         let name: Substring

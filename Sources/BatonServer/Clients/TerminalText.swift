@@ -1,11 +1,11 @@
 /// Text from strangers, for somebody's terminal.
-enum TerminalText {
+package enum TerminalText {
     /// The text without anything that a terminal obeys instead of showing, or that turns what stands around it:
     /// control characters, direction marks and other invisible ones. Lines and tabs become spaces, and what is too
     /// long is cut.
     ///
     /// - Parameter limit: the most Unicode scalars that stay.
-    static func clean(_ text: String, atMost limit: Int) -> String {
+    package static func clean(_ text: String, atMost limit: Int) -> String {
         var kept = String.UnicodeScalarView()
         var count = 0
         var wantsSpace = false

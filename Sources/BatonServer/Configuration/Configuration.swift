@@ -50,8 +50,16 @@ package struct Configuration: Sendable, Equatable {
             case text, json
         }
 
+        /// How addresses of strangers are written.
+        package enum Addresses: String, CaseIterable, Sendable {
+            case plain, hashed
+        }
+
         package var level = Level.info
         package var format = Format.text
+        package var addresses = Addresses.plain
+        /// `nil` is standard error.
+        package var file: String?
 
         package init() {}
     }
@@ -229,8 +237,37 @@ package struct Configuration: Sendable, Equatable {
         package var listen = [Endpoint.loopback(port: 9550)]
         /// What a caller must present; without one, only loopback is served and nothing can be changed.
         package var token: Secret?
+        /// Tokens of people and programs, each with a name.
+        package var tokens: [Token] = []
+        /// Names under which the listener is asked for; only needed without a token.
+        package var hosts: [String] = []
+        /// The file that keeps bans; without one a restart forgets them.
+        package var bansDatabase: String?
 
         package init() {}
+
+        /// One token, for one person or program.
+        package struct Token: Sendable, Equatable {
+            package enum Access: String, CaseIterable, Sendable {
+                case read, full
+            }
+
+            package var name = ""
+            package var token: Secret?
+            package var access = Access.read
+            /// Until when it is good; for ever without.
+            package var expires: Timestamp?
+
+            package init() {}
+        }
+
+        /// Every token there is: `token` is the one named `admin`.
+        package var allTokens: [Token] {
+            guard let token else { return tokens }
+            var admin = Token()
+            (admin.name, admin.token, admin.access) = ("admin", token, .full)
+            return [admin] + tokens
+        }
     }
 }
 

@@ -13,7 +13,7 @@ struct Complaint {
 extension Configuration {
     func brokenRules() -> [Complaint] {
         [protocolMissing, unwritablePassword, badKey, loneCertificate].compactMap { $0 } + doubledListeners
-            + openAdminListeners + lobbyRules + lanRooms + namelessFiles
+            + openAdminListeners + tokenRules + lobbyRules + lanRooms + namelessFiles
     }
 
     private var protocolMissing: Complaint? {
@@ -62,10 +62,7 @@ extension Configuration {
 
     private var doubledListeners: [Complaint] {
         // A port of UDP is another one than that of TCP.
-        let udp = [("soe", soe?.listen), ("lan", lan?.listen)].flatMap { name, endpoints in
-            (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }
-        }
-        return doubles(among: listeners) + doubles(among: udp)
+        doubles(among: listeners) + doubles(among: datagramListeners)
     }
 
     private func doubles(among listeners: [(path: String, endpoint: Endpoint)]) -> [Complaint] {
@@ -82,13 +79,33 @@ extension Configuration {
     }
 
     private var openAdminListeners: [Complaint] {
-        guard let admin, admin.token == nil else { return [] }
+        guard let admin, admin.allTokens.isEmpty else { return [] }
         return listeners.filter { $0.path.hasPrefix("admin.") && !$0.endpoint.address.isLoopback }.map {
             Complaint(
                 paths: [$0.path, "admin.token", "admin.token_file"],
                 message: "\($0.path): \($0.endpoint) is not loopback, which needs admin.token or admin.token_file"
             )
         }
+    }
+
+    private var tokenRules: [Complaint] {
+        var complaints: [Complaint] = []
+        var names: Set<String> = admin?.token == nil ? [] : ["admin"]
+        for (index, token) in (admin?.tokens ?? []).enumerated() {
+            let path = "admin.tokens[\(index)]"
+            if token.token == nil {
+                complaints.append(
+                    Complaint(paths: ["\(path).name"], message: "\(path) has neither token nor token_file"))
+            }
+            if token.name.isEmpty || token.name.utf8.count > 64 || !names.insert(token.name).inserted {
+                complaints.append(
+                    Complaint(
+                        paths: ["\(path).name"],
+                        message: "\(path).name: '\(token.name)' is empty, longer than 64 bytes, or another token's name"
+                    ))
+            }
+        }
+        return complaints
     }
 
     private var lobbyRules: [Complaint] {
@@ -115,12 +132,23 @@ extension Configuration {
         }
     }
 
-    private var listeners: [(path: String, endpoint: Endpoint)] {
-        let sections = [
+    /// Where is listened by TCP, in the order of the configuration, with the setting that says so.
+    var listeners: [(path: String, endpoint: Endpoint)] {
+        Self.paths(of: [
             ("json", json?.listen), ("netplay", netplay?.listen), ("netplay.rooms", netplay?.rooms?.listen),
             ("lobby", lobby?.listen), ("ldn", ldn?.listen), ("ldn.api", ldn?.api?.listen), ("admin", admin?.listen),
-        ]
-        return sections.flatMap { name, endpoints in
+        ])
+    }
+
+    /// The same of UDP.
+    var datagramListeners: [(path: String, endpoint: Endpoint)] {
+        Self.paths(of: [
+            ("netplay.dedicated", netplay?.dedicated?.listen), ("soe", soe?.listen), ("lan", lan?.listen),
+        ])
+    }
+
+    private static func paths(of sections: [(name: String, endpoints: [Endpoint]?)]) -> [(String, Endpoint)] {
+        sections.flatMap { name, endpoints in
             (endpoints ?? []).enumerated().map { ("\(name).listen[\($0.offset)]", $0.element) }
         }
     }

@@ -62,6 +62,10 @@ final class DedicatedDriver {
         input { $0.drain(at: .now, into: &$1) }
     }
 
+    func endDrain() {
+        input { engine, _ in engine.endDrain() }
+    }
+
     func stop() {
         input { $0.stop(at: .now, into: &$1) }
     }

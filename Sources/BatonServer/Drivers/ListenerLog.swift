@@ -9,22 +9,45 @@ import RelayNIO
 /// written is counted, and the next line says how many are missing; the metrics count all of it.
 struct ListenerLog: Sendable {
     private static let rate = TokenBucket.Rate(perSecond: 100, burst: 500)
+    /// Of lines that say the same: what one stranger repeats leaves room for what others do.
+    private static let rateOfOne = TokenBucket.Rate(perSecond: 20, burst: 200)
+    /// Events and reasons are words of the program's, and fewer.
+    private static let mostKinds = 256
+
+    /// What a line says, whoever it is about.
+    private struct Kind: Hashable {
+        var event: String
+        var reason: String?
+    }
 
     private struct Allowance {
-        var bucket = TokenBucket(at: .now)
-        var suppressed = 0
+        var all = TokenBucket(at: .now)
+        var kinds: [Kind: (bucket: TokenBucket, suppressed: Int)] = [:]
+
+        /// How many lines of the kind were left out before this one; `nil` if this one is too.
+        mutating func take(_ kind: Kind, at now: Instant) -> Int? {
+            if kinds.count >= mostKinds { kinds = [:] }
+            var known = kinds[kind] ?? (TokenBucket(at: now), 0)
+            let isAllowed = known.bucket.take(at: now, rate: rateOfOne) && all.take(at: now, rate: rate)
+            let suppressed = known.suppressed
+            known.suppressed = isAllowed ? 0 : suppressed + 1
+            kinds[kind] = known
+            return isAllowed ? suppressed : nil
+        }
     }
 
     private final class State: Sendable {
         let allowance = NIOLockedValueBox(Allowance())
     }
 
+    let protocolName: String
     private let logger: Logger
     private let state = State()
 
     init(_ logger: Logger, protocolName: String) {
         var logger = logger
         logger[metadataKey: "protocol"] = "\(protocolName)"
+        self.protocolName = protocolName
         self.logger = logger
     }
 
@@ -68,6 +91,10 @@ struct ListenerLog: Sendable {
         write(.error, message, event, peer: nil, nil, reason: nil)
     }
 
+    func databaseWorks() {
+        write(.notice, "the database can be used again", "database_works", peer: nil, nil, reason: nil)
+    }
+
     func acceptFailed(_ error: any Error) {
         write(.error, "connections cannot be accepted: \(error)", "accept_failed", peer: nil, nil, reason: nil)
     }
@@ -76,24 +103,18 @@ struct ListenerLog: Sendable {
         _ level: Logger.Level, _ message: @autoclosure () -> String, _ event: String, peer: PeerID?,
         _ address: (any CustomStringConvertible)?, reason: String?
     ) {
-        guard logger.logLevel <= level, let suppressed = takeAllowance() else { return }
+        guard logger.logLevel <= level, let suppressed = takeAllowance(Kind(event: event, reason: reason)) else {
+            return
+        }
         var metadata: Logger.Metadata = ["event": "\(event)"]
         if let peer { metadata["peer"] = "\(peer)" }
-        if let address { metadata["address"] = "\(address)" }
+        if let address { metadata["address"] = .stringConvertible(StrangerAddress(address)) }
         if let reason { metadata["reason"] = "\(reason)" }
         if suppressed > 0 { metadata["suppressed_lines"] = "\(suppressed)" }
         logger.log(level: level, "\(message())", metadata: metadata)
     }
 
-    /// How many lines were left out before this one; `nil` if this one is too.
-    private func takeAllowance() -> Int? {
-        state.allowance.withLockedValue { allowance in
-            guard allowance.bucket.take(at: .now, rate: Self.rate) else {
-                allowance.suppressed += 1
-                return nil
-            }
-            defer { allowance.suppressed = 0 }
-            return allowance.suppressed
-        }
+    private func takeAllowance(_ kind: Kind) -> Int? {
+        state.allowance.withLockedValue { $0.take(kind, at: .now) }
     }
 }

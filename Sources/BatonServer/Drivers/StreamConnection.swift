@@ -1,5 +1,6 @@
 import NIOCore
 import RelayCore
+import RelayNIO
 
 /// One TCP connection: the only handler in its pipeline.
 ///
@@ -21,6 +22,10 @@ final class StreamConnection: ChannelDuplexHandler {
 
     // Small things stand together, without gaps: there are thousands of connections.
     private(set) var endpoint: Endpoint
+    private(set) var openedAt = Instant.zero
+    private(set) var bytesReceived: UInt64 = 0
+    /// What it was given to send, queued or not.
+    private var bytesWritten: UInt64 = 0
     private var isAdmitted = false
     private var isChannelWritable = true
     private var isWritable = true
@@ -43,6 +48,13 @@ final class StreamConnection: ChannelDuplexHandler {
 
     var queuedBytes: Int { queue.bytes }
 
+    var bytesSent: UInt64 { bytesWritten &- UInt64(queue.bytes) }
+
+    /// Its number, while the engine knows it.
+    var peer: PeerID? {
+        if case .open(let peer) = stage { peer } else { nil }
+    }
+
     // MARK: From the channel
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -63,6 +75,7 @@ final class StreamConnection: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
+        bytesReceived &+= UInt64(bytes.readableBytes)
         switch stage {
         case .open(let peer): driver.receive(bytes, from: peer)
         case .awaitingProxyHeader(let before, let timeout): receiveProxyHeader(bytes, after: before, timeout)
@@ -127,9 +140,11 @@ final class StreamConnection: ChannelDuplexHandler {
     func write(_ bytes: ByteBuffer) -> Bool {
         guard isChannelWritable, queue.isEmpty else {
             guard queue.append(bytes, limits: driver.settings.queue) else { return false }
+            bytesWritten &+= UInt64(bytes.readableBytes)
             updateWritability()
             return true
         }
+        bytesWritten &+= UInt64(bytes.readableBytes)
         pass(bytes)
         return true
     }
@@ -186,11 +201,14 @@ final class StreamConnection: ChannelDuplexHandler {
         do throws(Admission.Refusal) {
             let peer = try driver.admit(self, from: endpoint)
             isAdmitted = true
+            openedAt = .now
             stage = .open(peer)
             driver.connect(peer, from: endpoint)
         } catch {
             // Said and gone: waiting for its end would let a flood hold the sockets that it was refused.
-            if let words = driver.words(for: error) { context?.writeAndFlush(wrapOutboundOut(words), promise: nil) }
+            if let words = driver.words(for: error, to: endpoint) {
+                context?.writeAndFlush(wrapOutboundOut(words), promise: nil)
+            }
             abort()
         }
     }

@@ -19,6 +19,11 @@ final class StreamDriver {
     private(set) var openSockets = 0
     private var connections = PeerTable<StreamConnection>()
     private var unflushed: [StreamConnection] = []
+    /// When the input came that is being worked on, and the one that the oldest write since the last flush came of.
+    private var inputAt = Instant.zero
+    private var burstAt = Instant.zero
+    /// How many messages had been relayed at the last flush.
+    private var flushedMessages: UInt64 = 0
     private let probes: ConnectProbes
     private let onEvent: (any EngineEvent) -> Void
     private let onDelivery: (ByteBuffer) -> Void
@@ -62,28 +67,29 @@ final class StreamDriver {
         return connections.insert { _ in connection }
     }
 
-    func words(for refusal: Admission.Refusal) -> ByteBuffer? {
-        engine.words(for: refusal)
+    func words(for refusal: Admission.Refusal, to endpoint: Endpoint) -> ByteBuffer? {
+        let reason = refusal == .banned ? desk.ban(of: endpoint.address, at: .now)?.reason : nil
+        return engine.words(for: refusal, because: reason ?? "")
     }
 
     func connect(_ peer: PeerID, from endpoint: Endpoint) {
-        engine.connect(peer, from: endpoint, at: .now, into: &outbox)
+        engine.connect(peer, from: endpoint, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
     func receive(_ bytes: ByteBuffer, from peer: PeerID) {
         counters.bytesReceived &+= UInt64(bytes.readableBytes)
-        engine.receive(bytes, from: peer, at: .now, into: &outbox)
+        engine.receive(bytes, from: peer, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
     func receiveEnd(from peer: PeerID) {
-        engine.receiveEnd(from: peer, at: .now, into: &outbox)
+        engine.receiveEnd(from: peer, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
     func writability(of peer: PeerID, is writable: Bool) {
-        engine.writability(of: peer, is: writable, at: .now, into: &outbox)
+        engine.writability(of: peer, is: writable, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
@@ -92,7 +98,7 @@ final class StreamDriver {
         guard let connection = connections.remove(peer) else { return }
         counters.closed.count(reason.word)
         log.closed(peer, connection.endpoint, reason)
-        engine.disconnect(peer, reason: reason, at: .now, into: &outbox)
+        engine.disconnect(peer, reason: reason, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
@@ -105,7 +111,10 @@ final class StreamDriver {
     /// Sees to it that what a connection was given is written before the event loop waits again: once for all that
     /// one wakeup brought, so that many reads and then many writes find their code and data warm.
     func needsFlush(_ connection: StreamConnection) {
-        if unflushed.isEmpty { eventLoop.execute(flushTask) }
+        if unflushed.isEmpty {
+            burstAt = inputAt
+            eventLoop.execute(flushTask)
+        }
         unflushed.append(connection)
     }
 
@@ -114,6 +123,16 @@ final class StreamDriver {
         while let connection = unflushed.popLast() {
             connection.flush()
         }
+        let relayed = counters.messagesRelayed &- flushedMessages
+        guard relayed > 0 else { return }
+        flushedMessages = counters.messagesRelayed
+        counters.forwardLatency.record(Instant.now.since(burstAt), times: relayed)
+    }
+
+    /// The time of an input.
+    private func beginInput() -> Instant {
+        inputAt = .now
+        return inputAt
     }
 
     /// A connection was dropped before the engine heard of it.
@@ -133,19 +152,58 @@ final class StreamDriver {
         return all
     }
 
-    var queuedBytes: Int { connections.all.reduce(0) { $0 + $1.queuedBytes } }
+    var queuedBytes: Int {
+        var bytes = 0
+        connections.forEach { bytes += $0.queuedBytes }
+        return bytes
+    }
 
     func beginDrain() {
         engine.drain(at: .now, into: &outbox)
         drainOutbox()
     }
 
+    func endDrain() {
+        engine.endDrain(at: .now, into: &outbox)
+        drainOutbox()
+    }
+
+    /// Parts from every member of a room; `false` if there is none of that name.
+    func closeRoom(_ id: String) -> Bool {
+        guard let room = engine.rooms(at: .now).first(where: { $0.id == id }) else { return false }
+        // Some go with others.
+        for peer in room.peers.compactMap({ PeerID($0.peer) }) { _ = kick(peer, for: .kicked) }
+        return true
+    }
+
+    /// Every connection, and what the engine knows of it.
+    func peers() -> [PeerDetail] {
+        let now = Instant.now
+        var members: [String: (room: String, peer: PeerSnapshot)] = [:]
+        for room in engine.rooms(at: now) {
+            for peer in room.peers { members[peer.peer] = (room.id, peer) }
+        }
+        return connections.all.compactMap { connection in
+            connection.peer.map { peer in
+                PeerDetail(connection, peer, members[peer.description], at: now)
+            }
+        }
+    }
+
     /// Parts from a peer; `false` if there is none of that name.
-    func kick(_ peer: PeerID) -> Bool {
+    func kick(_ peer: PeerID, for removal: Removal) -> Bool {
         guard connections[peer] != nil else { return false }
-        engine.kick(peer, at: .now, into: &outbox)
+        engine.kick(peer, for: removal, at: .now, into: &outbox)
         drainOutbox()
         return true
+    }
+
+    /// Parts from everybody whom a ban is about that was made since he came.
+    func enforceBans() -> Int {
+        let banned = peers().compactMap { detail in
+            PeerID(detail.peer).flatMap { peer in desk.removal(of: detail, in: log.protocolName).map { (peer, $0) } }
+        }
+        return banned.count { kick($0, for: $1) }
     }
 
     func stop() {
@@ -224,6 +282,12 @@ final class StreamDriver {
             counters.events.count(event.name)
             onEvent(event)
             log.event(event, event.peer.flatMap { connections[$0]?.endpoint })
+            if let peer = event.peer, let naming = event.naming,
+                let removal = desk.removal(of: naming, in: log.protocolName)
+            {
+                // Its effects join the end of the line.
+                engine.kick(peer, for: removal, at: .now, into: &outbox)
+            }
         }
     }
 
@@ -234,7 +298,7 @@ final class StreamDriver {
     }
 
     private func probed(_ peer: PeerID, isReachable: Bool) {
-        engine.probed(peer, isReachable: isReachable, at: .now, into: &outbox)
+        engine.probed(peer, isReachable: isReachable, at: beginInput(), into: &outbox)
         drainOutbox()
     }
 
@@ -248,7 +312,7 @@ final class StreamDriver {
 
     private func timerFired() {
         timer = nil
-        engine.advance(to: .now, into: &outbox)
+        engine.advance(to: beginInput(), into: &outbox)
         drainOutbox()
     }
 }

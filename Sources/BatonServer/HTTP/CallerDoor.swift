@@ -26,7 +26,7 @@ final class CallerDoor: RouterMiddleware {
     enum Outcome: Sendable {
         /// Somebody asks too often.
         case tooFast(IPAddress)
-        /// Whom a proxy asks for is banned.
+        /// Who asks is banned.
         case banned
         case answered(bytes: Int)
     }
@@ -81,10 +81,11 @@ final class CallerDoor: RouterMiddleware {
             observe(.tooFast(caller))
             return Response(status: .tooManyRequests)
         }
-        // Others were asked for a ban when they connected.
-        if caller != connection, admission.isBanned(caller, at: .now) {
+        if let ban = admission.ban(of: caller, at: .now) {
             observe(.banned)
-            return Response(status: .forbidden)
+            return Response(
+                status: .forbidden, headers: [.contentType: "text/plain; charset=utf-8"],
+                body: .init(byteBuffer: ByteBuffer(string: Removal.banned(reason: ban.reason).words + "\n")))
         }
         context.caller = caller
         let response = try await next(request, context)

@@ -138,7 +138,8 @@ final class HTTPListener: Sendable {
     private func admit(_ channel: any Channel, from endpoint: Endpoint) throws {
         guard settings.passesDesk(endpoint.address) else { return }
         do throws(Admission.Refusal) {
-            try context.desk.admit(endpoint.address, at: .now)
+            // Who is banned is told so, in answer to his request.
+            try context.desk.admit(endpoint.address, evenIfBanned: true, at: .now)
         } catch {
             log.refused(endpoint, error)
             settings.onConnection(error)

@@ -15,6 +15,8 @@ final class RequestDeadlines: ChannelDuplexHandler {
     private let limits: Limits
     /// Requests read to their end, less those answered.
     private var unanswered = 0
+    /// Whether the answer tells of events for as long as it is listened to.
+    private var isStream = false
     private var reading: Scheduled<Void>?
     private var writing: Scheduled<Void>?
 
@@ -42,6 +44,7 @@ final class RequestDeadlines: ChannelDuplexHandler {
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch unwrapOutboundIn(data) {
         case .head(let head) where head.status.code >= 200:
+            isStream = head.headers.first(name: "content-type") == "text/event-stream"
             writing?.cancel()
             writing = schedule(limits.write, context)
             context.write(data, promise: promise)
@@ -53,6 +56,11 @@ final class RequestDeadlines: ChannelDuplexHandler {
                 handler.answered(context)
             }
             context.write(data, promise: written)
+        case .body where isStream:
+            // What is sent piece by piece has no end; a piece that is not taken is one too many.
+            writing?.cancel()
+            writing = schedule(limits.write, context)
+            context.write(data, promise: promise)
         case .head, .body:
             context.write(data, promise: promise)
         }

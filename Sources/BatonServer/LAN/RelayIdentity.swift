@@ -17,9 +17,14 @@ package enum RelayIdentity {
         }
     }
 
+    /// Reads the identity that was made before.
+    static func loadIfMade(_ path: String) throws(BatonError) -> TLSCertificate? {
+        FileManager.default.fileExists(atPath: path) ? try load(certificate: path, key: path) : nil
+    }
+
     /// Reads the identity that was made before, or makes one. Only its owner can read the file.
     package static func loadOrMake(_ path: String) throws(BatonError) -> TLSCertificate {
-        if FileManager.default.fileExists(atPath: path) { return try load(certificate: path, key: path) }
+        if let made = try loadIfMade(path) { return made }
         let certificate = try ephemeral()
         try write(certificate.keyPEM + certificate.certificatePEM, to: path)
         // Another process may have been quicker; then its identity is the one.

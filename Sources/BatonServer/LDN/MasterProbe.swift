@@ -100,7 +100,7 @@ package struct MasterProbe: Sendable {
             filter.flag = [.localCommunicationID, .sessionID]
             let found = try await guest.scan(filter)
             guard let network = found.first(where: { $0.networkID.sessionID == id }) else {
-                throw ProbeFailure("a scan does not find the test network")
+                throw Disappointment("a scan does not find the test network")
             }
             return (network, "network \(id)")
         }
@@ -117,7 +117,7 @@ package struct MasterProbe: Sendable {
             let left = await hostEars.heard { event in
                 if case .networkChanged(let network) = event { network.ldn.nodeCount == 1 } else { false }
             }
-            guard left else { throw ProbeFailure("the host was not told that its player left") }
+            guard left else { throw Disappointment("the host was not told that its player left") }
             return ((), "the host was told")
         }
     }
@@ -143,9 +143,9 @@ package struct MasterProbe: Sendable {
         let sockets = try await (host.openSocket(port: Self.port), guest.openSocket(port: Self.port))
         let (there, back) = (ByteBuffer(string: "there"), ByteBuffer(string: "back"))
         try await guest.send(there, from: sockets.1, to: VirtualEndpoint(address: .host, port: Self.port))
-        guard await hostEars.heard({ $0.isDatagram(there) }) else { throw ProbeFailure("the host heard nothing") }
+        guard await hostEars.heard({ $0.isDatagram(there) }) else { throw Disappointment("the host heard nothing") }
         try await host.send(back, from: sockets.0, to: VirtualEndpoint(address: guestAt, port: Self.port))
-        guard await guestEars.heard({ $0.isDatagram(back) }) else { throw ProbeFailure("the player heard nothing") }
+        guard await guestEars.heard({ $0.isDatagram(back) }) else { throw Disappointment("the player heard nothing") }
     }
 
     @discardableResult
@@ -164,7 +164,7 @@ package struct MasterProbe: Sendable {
     }
 }
 
-private struct ProbeFailure: Error, CustomStringConvertible {
+private struct Disappointment: Error, CustomStringConvertible {
     let description: String
 
     init(_ description: String) { self.description = description }

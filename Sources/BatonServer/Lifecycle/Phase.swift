@@ -1,6 +1,6 @@
 import NIOConcurrencyHelpers
 
-/// Where the server is in its life: running, then draining, then stopping; never back.
+/// Where the server is in its life: running, then draining, then stopping. Only a drain can be taken back.
 final class ServerPhase: Sendable {
     enum Phase: Int, Comparable, Sendable {
         case running
@@ -21,5 +21,10 @@ final class ServerPhase: Sendable {
     /// Goes on to a later phase.
     func enter(_ next: Phase) {
         phase.withLockedValue { $0 = max($0, next) }
+    }
+
+    /// Runs on after a drain.
+    func resume() {
+        phase.withLockedValue { if $0 == .draining { $0 = .running } }
     }
 }

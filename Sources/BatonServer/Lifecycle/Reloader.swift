@@ -16,9 +16,12 @@ final class Reloader: Sendable {
     private let load: Server.ConfigurationLoader
     private let apply: @Sendable (Configuration) async throws -> Void
     private let logger: Logger
+    private let supervisor: Supervisor
+    private let order = OneAtATime()
 
     init(
         running: Configuration, load: @escaping Server.ConfigurationLoader, logger: Logger,
+        supervisor: Supervisor,
         apply: @escaping @Sendable (Configuration) async throws -> Void
     ) {
         state = NIOLockedValueBox((running, Results()))
@@ -26,6 +29,7 @@ final class Reloader: Sendable {
         self.load = load
         self.apply = apply
         self.logger = logger
+        self.supervisor = supervisor
     }
 
     /// The configuration in force.
@@ -33,7 +37,14 @@ final class Reloader: Sendable {
 
     var results: Results { state.withLockedValue { $0.results } }
 
-    func reload() async {
+    /// Returns the settings that changed and take effect after a restart only. What it throws is logged.
+    func reload() async throws -> [String] {
+        try await order.run { [self] in try await reloadNow() }
+    }
+
+    private func reloadNow() async throws -> [String] {
+        supervisor.reloading()
+        defer { supervisor.ready() }
         do {
             let configuration = try load()
             try await apply(configuration)
@@ -49,12 +60,14 @@ final class Reloader: Sendable {
                     metadata: ["event": "restart_needed", "settings": "\(waiting.joined(separator: " "))"]
                 )
             }
+            return waiting
         } catch {
             state.withLockedValue { $0.results.failures += 1 }
             logger.error(
                 "the configuration was not reloaded, the old one stays in force: \(error)",
                 metadata: ["event": "reload_failed"]
             )
+            throw error
         }
     }
 }

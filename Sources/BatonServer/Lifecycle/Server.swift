@@ -21,13 +21,15 @@ package struct Server: Sendable {
     private let scope: Scope
     private let loadConfiguration: ConfigurationLoader
     private let logger: Logger
-    private let logLevel: LogLevel
+    private let logSettings: LogSettings
+    private let events: EventFeed
     private let onListening: @Sendable (String, Endpoint) -> Void
 
-    /// `logLevel` is what `logger`'s handler looks at; a reload may change it. `onListening` is told protocol and address
-    /// of every listener that is bound.
+    /// `logSettings` is what `logger`'s handler looks at, and `events` what it feeds; a reload may change it. `onListening`
+    /// is told protocol and address of every listener that is bound.
     package init(
-        _ configuration: Configuration, scope: Scope = .everything, logger: Logger, logLevel: LogLevel,
+        _ configuration: Configuration, scope: Scope = .everything, logger: Logger, logSettings: LogSettings,
+        events: EventFeed = EventFeed(),
         reloading load: @escaping ConfigurationLoader,
         onListening: @escaping @Sendable (String, Endpoint) -> Void = { _, _ in }
     ) {
@@ -35,7 +37,8 @@ package struct Server: Sendable {
         self.configuration = configuration
         self.scope = scope
         self.logger = logger
-        self.logLevel = logLevel
+        self.logSettings = logSettings
+        self.events = events
         self.loadConfiguration = load
     }
 
@@ -54,6 +57,7 @@ package struct Server: Sendable {
 
     private func serve(on eventLoops: any EventLoopGroup) async throws {
         let desk = AdmissionDesk(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
+        let bans = BanDesk(path: configuration.admin?.bansDatabase, admission: desk, logger: logger)
         let portMapping = PortMappingService(
             configuration.portMapping, eventLoop: eventLoops.next(), logger: logger)
         let context = RelayContext(
@@ -61,25 +65,38 @@ package struct Server: Sendable {
         )
         let dedicated = try await DedicatedService(configuration, context: context)
         let relays = try await relays(dedicated, context: context)
-        let (logger, logLevel) = (logger, logLevel)
+        let (logger, logSettings) = (logger, logSettings)
+        let supervisor = Supervisor()
         let phase = ServerPhase()
-        let reloader = Reloader(running: configuration, load: loadConfiguration, logger: logger) { configuration in
+        let gate = AdminGate(configuration.admin, logger: logger)
+        let reloader = Reloader(
+            running: configuration, load: loadConfiguration, logger: logger, supervisor: supervisor
+        ) { configuration in
+            // First, for it can fail.
+            try logSettings.take(configuration.log)
             desk.reconfigure(limits: Self.limits(of: configuration, logger), bans: configuration.banList(at: .now))
-            logLevel.current = configuration.log.level
             portMapping.reconfigure(configuration.portMapping)
+            gate.reconfigure(configuration.admin)
             for relay in relays { try await relay.reconfigure(configuration) }
+            await bans.enforce()
         }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        bans.watch(relays)
         for relay in relays { try await relay.start() }
+        let drain = Drain(relays: relays, phase: phase, logger: logger)
+        let history = TrafficHistory(relays: relays)
         let overview = Overview(
-            relays: relays, dedicated: dedicated, desk: desk, portMapping: portMapping, phase: phase, reloader: reloader
+            relays: relays, dedicated: dedicated, desk: desk, bans: bans, portMapping: portMapping, phase: phase,
+            drain: drain, reloader: reloader, logSettings: logSettings, history: history, events: events
         )
-        let admin = AdminService(configuration, overview: overview, context: context)
+        let admin = AdminService(configuration, gate: gate, overview: overview, context: context)
+        try await admin?.start()
         let control = SignalService(
-            signals: signals, relays: relays, phase: phase, reloader: reloader, logger: logger
+            signals: signals, drain: drain, phase: phase, reloader: reloader, logger: logger
         )
         // They stop in reverse order: ports are taken back when nobody is served any more.
-        let services: [any Service] = [portMapping] + relays + [admin].compactMap { $0 }
+        let watch = SupervisorService(supervisor: supervisor, overview: overview)
+        let services: [any Service] = [portMapping, bans] + relays + (admin.map { [history, $0] } ?? []) + [watch]
         let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         let last = ServiceGroupConfiguration.ServiceConfiguration(
             service: control, successTerminationBehavior: .gracefullyShutdownGroup

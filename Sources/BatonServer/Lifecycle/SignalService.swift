@@ -8,13 +8,10 @@ import UnixSignals
 struct SignalService: Service {
     /// Made before the first listener, so that no signal finds the process unprepared.
     let signals: UnixSignalsSequence
-    let relays: [any Relay]
+    let drain: Drain
     let phase: ServerPhase
     let reloader: Reloader
     let logger: Logger
-
-    /// How often a drain looks whether the last room has gone.
-    private static let drainCheck = Duration.milliseconds(100)
 
     private enum Step {
         case signal(UnixSignal)
@@ -28,43 +25,29 @@ struct SignalService: Service {
                 for await signal in signals.cancelOnGracefulShutdown() { later.yield(.signal(signal)) }
                 later.finish()
             }
+            group.addTask {
+                for await _ in drain.completions { later.yield(.drained) }
+            }
+            var wasToldToEnd = false
             loop: for await step in steps {
                 switch step {
                 case .signal(.sighup):
-                    await reloader.reload()
-                case .signal(.sigterm) where phase.current == .running:
-                    try await beginDrain()
-                    group.addTask {
-                        try await waitForRooms(until: .now + reloader.running.drainTimeout)
-                        later.yield(.drained)
-                    }
+                    _ = try? await reloader.reload()
+                case .signal(.sigterm) where phase.current == .running || !wasToldToEnd:
+                    // A drain that was begun over HTTP goes on.
+                    wasToldToEnd = true
+                    try await drain.begin(timeout: reloader.running.drainTimeout)
+                case .drained where phase.current == .running:
+                    // It was taken back at the last moment.
+                    continue loop
                 case .signal, .drained:
                     break loop
                 }
             }
             group.cancelAll()
         }
+        drain.forget()
         phase.enter(.stopping)
         logger.notice("stopping", metadata: ["event": "stopping"])
-    }
-
-    private func beginDrain() async throws {
-        phase.enter(.draining)
-        for relay in relays { try await relay.beginDrain() }
-        // Said when it is true: from here on nothing new is let in.
-        let timeout = reloader.running.drainTimeout
-        logger.notice("draining", metadata: ["event": "draining", "timeout": "\(timeout.settingText)"])
-    }
-
-    private func waitForRooms(until deadline: ContinuousClock.Instant) async throws {
-        while try await roomCount() > 0, ContinuousClock.now < deadline {
-            guard (try? await Task.sleep(for: Self.drainCheck)) != nil else { return }
-        }
-    }
-
-    private func roomCount() async throws -> Int {
-        var count = 0
-        for relay in relays { count += try await relay.status().rooms }
-        return count
     }
 }

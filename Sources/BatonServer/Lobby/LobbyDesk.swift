@@ -1,5 +1,6 @@
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import Netplay
 import RelayCore
 import RelayNIO
@@ -10,31 +11,64 @@ import RelayNIO
 /// the two steps of an announcement; so a slow host delays nobody else.
 final class LobbyDesk: Sendable {
     private let lobby: NIOLockedValueBox<Lobby>
-    private let store: LobbyStore
+    private let store = NIOLockedValueBox<LobbyStore?>(nil)
+    private let openStore: @Sendable () throws -> LobbyStore
+    /// What is wrong with the database, where it could not be opened.
+    private let fault = NIOLockedValueBox<String?>(nil)
     private let countries = NIOLockedValueBox<CountryDatabase?>(nil)
     private let reachability: ReachabilityDesk
     private let log: ListenerLog
+    private let allowsName: @Sendable (String) -> Bool
     private let counted = NIOLockedValueBox(StreamCounters())
 
-    /// Takes over the rooms of an earlier run. Throws `BatonError`.
+    /// Takes over the rooms of an earlier run. While their database cannot be opened nothing is announced, and it is
+    /// tried again.
     init(
-        _ configuration: LobbyConfiguration, store: LobbyStore, reachability: ReachabilityDesk, log: ListenerLog
-    ) throws {
-        let (rooms, nextID) = try store.load()
-        var lobby = Lobby(configuration: configuration, nextID: nextID)
-        lobby.restore(rooms, at: .now, date: .now())
-        self.lobby = NIOLockedValueBox(lobby)
-        self.store = store
+        _ configuration: LobbyConfiguration, reachability: ReachabilityDesk, log: ListenerLog,
+        allowsName: @escaping @Sendable (String) -> Bool = { _ in true },
+        openStore: @escaping @Sendable () throws -> LobbyStore
+    ) {
+        self.allowsName = allowsName
+        self.openStore = openStore
+        self.lobby = NIOLockedValueBox(Lobby(configuration: configuration))
         self.reachability = reachability
         self.log = log
+        open()
+    }
+
+    /// Opens the database, if it is not open. May wait for another program that has it locked.
+    private func open() {
+        guard store.withLockedValue({ $0 == nil }) else { return }
+        do {
+            let opened = try openStore()
+            let (rooms, nextID) = try opened.load()
+            lobby.withLockedValue { $0.restore(rooms, nextID: nextID, at: .now, date: .now()) }
+            store.withLockedValue { $0 = opened }
+            let wasFailing = fault.withLockedValue { fault in
+                defer { fault = nil }
+                return fault != nil
+            }
+            if wasFailing { log.databaseWorks() }
+        } catch {
+            let words = "\(error)"
+            let isNew = fault.withLockedValue { fault in
+                defer { fault = words }
+                return fault != words
+            }
+            guard isNew else { return }
+            count("database_failed")
+            log.failed("database_failed", "\(words); nothing can be announced until it works, and it is tried again")
+        }
     }
 
     // MARK: Announcing
 
     /// Takes an announcement. The room that is returned is written down.
     func announce(_ form: FormFields, from caller: IPAddress) async throws(LobbyRefusal) -> LobbyRoom {
-        do {
-            return try await take(LobbyAnnouncement(form), from: caller)
+        do throws(LobbyRefusal) {
+            let announcement = try LobbyAnnouncement(form)
+            guard allowsName(announcement.username) else { throw .bannedName }
+            return try await take(announcement, from: caller)
         } catch {
             refused(error, caller)
             throw error
@@ -44,6 +78,7 @@ final class LobbyDesk: Sendable {
     private func take(
         _ announcement: LobbyAnnouncement, from caller: IPAddress
     ) async throws(LobbyRefusal) -> LobbyRoom {
+        guard let store = store.withLockedValue({ $0 }) else { throw .storageFailed }
         let country = await countries.withLockedValue { $0 }?.country(of: caller) ?? ""
         var proposal = try begin(announcement, from: caller, country: country)
         if proposal.needsProbe { await examine(&proposal.room) }
@@ -139,6 +174,7 @@ final class LobbyDesk: Sendable {
                 sweep()
                 nextSweep = .now + sweeping
             }
+            _ = try? await NIOThreadPool.singleton.runIfActive { self.open() }
             await saveUnsaved()
         }
     }
@@ -153,6 +189,7 @@ final class LobbyDesk: Sendable {
     }
 
     func saveUnsaved() async {
+        guard let store = store.withLockedValue({ $0 }) else { return }
         let (unsaved, touched) = lobby.withLockedValue { lobby in
             let unsaved = lobby.takeUnsaved()
             return (unsaved, unsaved.touched.compactMap { lobby.room($0) })
@@ -185,10 +222,15 @@ final class LobbyDesk: Sendable {
 
     func drain() { lobby.withLockedValue { $0.drain() } }
 
+    func endDrain() { lobby.withLockedValue { $0.endDrain() } }
+
+    /// Takes a room out of the list; `false` if there is none of that number.
+    func remove(_ id: Int32) -> Bool { lobby.withLockedValue { $0.remove(id) } }
+
     /// Writes down what was put off, and closes the database.
     func close() async throws {
         await saveUnsaved()
-        try store.close()
+        try store.withLockedValue { $0 }?.close()
     }
 
     // MARK: Counting

@@ -107,7 +107,7 @@ extension LobbyRefusal {
     var status: HTTPResponse.Status {
         switch self {
         case .badForm, .badField, .blacklistedText: .badRequest
-        case .blacklistedAddress: .forbidden
+        case .blacklistedAddress, .bannedName: .forbidden
         case .tooSoon, .tooFast, .addressFull: .tooManyRequests
         case .lobbyFull, .draining: .serviceUnavailable
         case .storageFailed: .internalServerError

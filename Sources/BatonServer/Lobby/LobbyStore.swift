@@ -25,15 +25,15 @@ final class LobbyStore: Sendable {
                 guard try String.fetchOne(database, sql: "PRAGMA quick_check(1)") == "ok" else {
                     throw DatabaseError(resultCode: .SQLITE_CORRUPT)
                 }
-                guard try !Self.migrations.hasBeenSuperseded(database) else { throw WrittenByNewerVersion() }
+                guard try !Self.migrations.hasBeenSuperseded(database) else {
+                    throw DatabaseFault.WrittenByNewerVersion()
+                }
             }
             try Self.migrations.migrate(database)
         } catch {
             throw BatonError(.storage, "lobby.database: \(path ?? "memory") \(Self.fault(error))", cause: error)
         }
     }
-
-    private struct WrittenByNewerVersion: Error {}
 
     private static var migrations: DatabaseMigrator {
         var migrator = DatabaseMigrator()
@@ -64,15 +64,11 @@ final class LobbyStore: Sendable {
 
     /// What is wrong with the file, and what to do about it.
     private static func fault(_ error: any Error) -> String {
-        if error is WrittenByNewerVersion { return "was written by a newer Baton: run that, or name another file" }
+        let words = DatabaseFault.words(for: error)
+        if error is DatabaseFault.WrittenByNewerVersion { return words + ": run that, or name another file" }
         switch (error as? DatabaseError)?.resultCode {
-        case .SQLITE_BUSY, .SQLITE_LOCKED: return "is locked by another program"
-        case .SQLITE_FULL: return "cannot grow: the disk is full"
-        case .SQLITE_READONLY, .SQLITE_PERM: return "may not be written to"
-        case .SQLITE_CANTOPEN: return "cannot be opened: its directory is missing, or closed to us"
-        case .SQLITE_NOTADB, .SQLITE_CORRUPT:
-            return "is damaged, or no SQLite database: move it away, and the lobby begins with an empty one"
-        default: return "cannot be used"
+        case .SQLITE_NOTADB, .SQLITE_CORRUPT: return words + ": move it away, and the lobby begins with an empty one"
+        default: return words
         }
     }
 }

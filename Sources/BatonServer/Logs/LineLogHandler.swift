@@ -1,26 +1,28 @@
 package import Logging
 
-/// Writes each log entry as one line on standard error: `TIME LEVEL MESSAGE key=value ...`, or one JSON object.
+/// Writes each log entry as one line: `TIME LEVEL MESSAGE key=value ...`, or one JSON object.
 ///
 /// What strangers send can end up in a line, so anything that could end it or move the cursor is escaped.
 package struct LineLogHandler: LogHandler {
     package var metadata: Logger.Metadata = [:]
     private let format: Configuration.Log.Format
-    private let level: LogLevel
+    private let settings: LogSettings
+    private let feed: EventFeed?
     private let write: @Sendable (String) -> Void
 
     package init(
-        format: Configuration.Log.Format, level: LogLevel,
+        format: Configuration.Log.Format, settings: LogSettings, feed: EventFeed? = nil,
         write: @escaping @Sendable (String) -> Void = StandardError.write
     ) {
         self.format = format
-        self.level = level
+        self.settings = settings
+        self.feed = feed
         self.write = write
     }
 
-    /// Follows the shared level; a logger cannot have one of its own.
+    /// Follows the shared level; a logger cannot have one of its own. Events reach the feed even if no line is written.
     package var logLevel: Logger.Level {
-        get { level.threshold }
+        get { feed == nil ? settings.threshold : min(settings.threshold, .info) }
         set {}
     }
 
@@ -32,12 +34,21 @@ package struct LineLogHandler: LogHandler {
     package func log(event: LogEvent) {
         var fields = metadata
         if let own = event.metadata { fields.merge(own) { _, new in new } }
-        let ordered = fields.map { ($0.key, "\($0.value)") }.sorted { Self.order($0.0) < Self.order($1.0) }
+        let ordered = fields.map { ($0.key, text(of: $0.value)) }.sorted { Self.order($0.0) < Self.order($1.0) }
+        if event.level >= .info { feed?.note(event.level, "\(event.message)", ordered) }
+        guard event.level >= settings.threshold else { return }
         let time = LogTime.now
         switch format {
         case .text: write(Self.text(time, event.level, "\(event.message)", ordered))
         case .json: write(Self.json(time, event.level, "\(event.message)", ordered))
         }
+    }
+
+    private func text(of value: Logger.Metadata.Value) -> String {
+        guard case .stringConvertible(let value) = value, let address = value as? StrangerAddress else {
+            return "\(value)"
+        }
+        return settings.text(of: address)
     }
 
     /// Who before what: the fields a reader looks for first come first.

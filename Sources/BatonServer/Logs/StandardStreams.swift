@@ -16,14 +16,17 @@ package enum StandardError {
     }
 }
 
-private func writeAll(_ text: String, to stream: Int32) {
+/// Whether all of it was written.
+@discardableResult
+func writeAll(_ text: String, to stream: Int32) -> Bool {
     var text = text
-    text.withUTF8 { bytes in
+    return text.withUTF8 { bytes in
         var rest = UnsafeRawBufferPointer(bytes)
         while !rest.isEmpty {
             let count = Glibc.write(stream, rest.baseAddress, rest.count)
-            guard count > 0 || errno == EINTR else { return }
+            guard count > 0 || errno == EINTR else { return false }
             rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(max(0, count)))
         }
+        return true
     }
 }

@@ -20,6 +20,10 @@ final class GatewayDriver {
     private var isDraining = false
     private var backend: (any Channel)?
     private var isStopped = false
+    /// When the first message of this turn came.
+    private var turnAt: Instant?
+    private var turnMessages: UInt64 = 0
+    private var forwardLatency = LatencyHistogram()
     private var refusedByDoor = Tally()
     private var events = Tally()
     /// Of open sessions, for the log.
@@ -44,13 +48,25 @@ final class GatewayDriver {
         guard !isStopped else { return }
         engine.advance(to: .now, into: &outbox)
         drainOutbox()
+        noteLatency()
+    }
+
+    private func noteLatency() {
+        let messages = engine.counters.messagesToBackend &+ engine.counters.messagesToClients
+        if let turnAt, messages > turnMessages {
+            forwardLatency.record(Instant.now.since(turnAt), times: messages - turnMessages)
+        }
+        turnMessages = messages
+        turnAt = nil
     }
 
     // MARK: The backend
 
     func receiveFromBackend(_ bytes: ByteBuffer, on channel: any Channel) {
         guard backend === channel else { return }
-        engine.receiveFromBackend(bytes, at: .now, into: &outbox)
+        let now = Instant.now
+        if turnAt == nil { turnAt = now }
+        engine.receiveFromBackend(bytes, at: now, into: &outbox)
         drainOutbox()
     }
 
@@ -100,6 +116,10 @@ final class GatewayDriver {
         engine.drain()
     }
 
+    func endDrain() {
+        engine.endDrain()
+    }
+
     func kick(_ peer: PeerID) -> Bool {
         let isThere = engine.kick(peer, at: .now, into: &outbox)
         endTurn()
@@ -137,6 +157,7 @@ final class GatewayDriver {
         counters.refused = statistics.refused
         counters.refused.add(refusedByDoor)
         counters.events = events
+        counters.forwardLatency = forwardLatency
         return counters
     }
 
@@ -218,7 +239,9 @@ extension GatewayDriver: DatagramReceiver {
     func receive(_ datagram: ByteBuffer, from endpoint: Endpoint, on port: DatagramPort) {
         guard !isStopped else { return }
         if ports.count > 1, self.port(to: endpoint) !== port { route(endpoint, to: port) }
-        engine.receive(datagram, from: endpoint, at: .now, into: &outbox)
+        let now = Instant.now
+        if turnAt == nil { turnAt = now }
+        engine.receive(datagram, from: endpoint, at: now, into: &outbox)
     }
 
     func endTurn(of port: DatagramPort) {

@@ -85,6 +85,11 @@ final class DedicatedService: Relay {
         try await eventLoop.submit { driver.value.beginDrain() }.get()
     }
 
+    func endDrain() async throws {
+        let driver = driver
+        try await eventLoop.submit { driver.value.endDrain() }.get()
+    }
+
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.netplay?.dedicated else { return }
         // What needs a restart stays as it was, and so do the folders; what is in them may have changed.
@@ -131,6 +136,8 @@ final class DedicatedService: Relay {
         guard let snapshot else { throw HostEnd.crashed }
         return snapshot
     }
+
+    func closeRoom(_ id: String) async throws -> Bool { try await close(id) }
 
     /// Ends a host; `false` if there is none of that number.
     func close(_ id: String) async throws -> Bool {

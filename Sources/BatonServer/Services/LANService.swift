@@ -99,6 +99,10 @@ final class LANService: Relay {
         _ = await loop.perform { $0.drainRooms() }
     }
 
+    func endDrain() async throws {
+        _ = await loop.perform { $0.endDrain() }
+    }
+
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.lan else { return }
         let engine = section.engine
@@ -106,8 +110,8 @@ final class LANService: Relay {
         if let certificate = files?.changed(log.certificateFailed) { await loop.use(certificate, log) }
     }
 
-    func kick(_ peer: PeerID) async throws -> Bool {
-        await loop.perform { $0.kick(peer) } ?? false
+    func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool {
+        await loop.perform { $0.kick(peer, for: removal) } ?? false
     }
 
     func rooms() async throws -> [RoomSnapshot] {
@@ -186,10 +190,13 @@ extension RelayDriver.Surroundings {
                     return error
                 }
             },
-            ban: { desk.ban(of: $0, at: $1)?.reason },
             release: { desk.release($0, at: $1) },
             note: { log.event($0, $1) },
             closed: { log.closed($0, $1, $2) },
-            refused: { log.refused($0, $1) })
+            refused: { log.refused($0, $1) },
+            findBan: { address, naming, now in
+                if let ban = desk.ban(of: address, at: now) { return .banned(reason: ban.reason) }
+                return desk.removal(of: naming, in: LANService.protocolName, at: now)
+            })
     }
 }

@@ -61,6 +61,8 @@ struct LDNStatisticsService: Relay {
     /// It tells of the networks that play on.
     func beginDrain() async throws {}
 
+    func endDrain() async throws {}
+
     /// Takes new settings. A list of games that cannot be used leaves the old one in force.
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.ldn?.api else { return }

@@ -10,14 +10,17 @@ struct LobbyService: Relay {
     private let door: CallerDoor
     private let reachability: ReachabilityDesk
 
-    /// `nil` without the section. Opens the files it names; throws `BatonError` if they cannot be used.
+    /// `nil` without the section. Opens the files it names; throws `BatonError` if there are no countries in theirs.
     init?(_ configuration: Configuration, context: RelayContext) throws {
         guard let section = configuration.lobby else { return nil }
         let log = ListenerLog(context.logger, protocolName: "lobby")
         let reachability = ReachabilityDesk(probe: ReachabilityProbe(eventLoops: context.eventLoops))
         reachability.reconfigure(allowsPrivateTargets: section.allowPrivateTargets)
-        let desk = try LobbyDesk(
-            section.rules, store: LobbyStore(path: section.database), reachability: reachability, log: log)
+        let desk = LobbyDesk(
+            section.rules, reachability: reachability, log: log,
+            allowsName: { [desk = context.desk] name in
+                desk.removal(of: PeerNaming(name: name), in: "lobby") == nil
+            }, openStore: { try LobbyStore(path: section.database) })
         try desk.openCountries(section.countryDatabase)
         let door = CallerDoor(
             trustedProxies: section.trustedProxies, requests: section.requests, admission: context.desk
@@ -59,6 +62,15 @@ struct LobbyService: Relay {
 
     func beginDrain() async throws {
         desk.drain()
+    }
+
+    func endDrain() async throws {
+        desk.endDrain()
+    }
+
+    /// Takes a room out of the list, whose host is all there is to part from.
+    func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool {
+        peer.generation == 0 && Int32(exactly: peer.slot).map(desk.remove) ?? false
     }
 
     func reconfigure(_ configuration: Configuration) async throws {

@@ -11,20 +11,56 @@ protocol Relay: Service {
     /// No new rooms from now on.
     func beginDrain() async throws
 
+    /// New rooms again.
+    func endDrain() async throws
+
     /// Takes over what a running relay can.
     func reconfigure(_ configuration: Configuration) async throws
 
     func status() async throws -> RelayStatus
 
+    /// Comes back when it is its turn on the relay's event loop: a message waits as long.
+    func takeTurn() async throws
+
     func rooms() async throws -> [RoomSnapshot]
 
     /// Parts from a peer; `false` if there is none of that name.
-    func kick(_ peer: PeerID) async throws -> Bool
+    func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool
+
+    /// Parts from every member of a room; `false` if there is none of that name.
+    func closeRoom(_ id: String) async throws -> Bool
+
+    func peers() async throws -> [PeerDetail]
+
+    /// Parts from everybody who came before a ban was made that is about him. Returns how many these were.
+    func enforceBans(of desk: AdmissionDesk) async throws -> Int
 }
 
 extension Relay {
+    func takeTurn() async throws { _ = try await status() }
+
     /// Where nobody stays connected there is nobody to part from.
-    func kick(_ peer: PeerID) async throws -> Bool { false }
+    func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool { false }
+
+    func closeRoom(_ id: String) async throws -> Bool {
+        guard let room = try await rooms().first(where: { $0.id == id }) else { return false }
+        for peer in room.peers.compactMap({ PeerID($0.peer) }) { _ = try await kick(peer, for: .kicked) }
+        return true
+    }
+
+    func enforceBans(of desk: AdmissionDesk) async throws -> Int {
+        var count = 0
+        for detail in try await peers() {
+            guard let removal = desk.removal(of: detail, in: name), let peer = PeerID(detail.peer) else { continue }
+            if try await kick(peer, for: removal) { count += 1 }
+        }
+        return count
+    }
+
+    /// The members of rooms, where a relay does not count for each peer.
+    func peers() async throws -> [PeerDetail] {
+        try await rooms().flatMap { room in room.peers.map { PeerDetail($0, in: room.id) } }
+    }
 }
 
 /// A protocol over TCP: what it does not say about itself, its relay does.
@@ -38,9 +74,14 @@ extension StreamService {
     func start() async throws { try await relay.start() }
     func run() async throws { try await relay.run() }
     func beginDrain() async throws { try await relay.beginDrain() }
+    func endDrain() async throws { try await relay.endDrain() }
     func status() async throws -> RelayStatus { try await relay.status() }
+    func takeTurn() async throws { try await relay.takeTurn() }
     func rooms() async throws -> [RoomSnapshot] { try await relay.rooms() }
-    func kick(_ peer: PeerID) async throws -> Bool { try await relay.kick(peer) }
+    func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool { try await relay.kick(peer, for: removal) }
+    func closeRoom(_ id: String) async throws -> Bool { try await relay.closeRoom(id) }
+    func peers() async throws -> [PeerDetail] { try await relay.peers() }
+    func enforceBans(of desk: AdmissionDesk) async throws -> Int { try await relay.enforceBans() }
 }
 
 /// What a relay does, in figures.

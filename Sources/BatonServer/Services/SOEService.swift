@@ -73,13 +73,18 @@ final class SOEService: Relay {
         try await eventLoop.submit { driver.value.beginDrain() }.get()
     }
 
+    func endDrain() async throws {
+        let driver = driver
+        try await eventLoop.submit { driver.value.endDrain() }.get()
+    }
+
     func reconfigure(_ configuration: Configuration) async throws {
         guard let section = configuration.soe else { return }
         let driver = driver
         try await eventLoop.submit { driver.value.reconfigure(section.engine) }.get()
     }
 
-    func kick(_ peer: PeerID) async throws -> Bool {
+    func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool {
         let driver = driver
         return try await eventLoop.submit { driver.value.kick(peer) }.get()
     }

@@ -73,6 +73,11 @@ final class StreamRelay: Sendable {
         try await eventLoop.submit { driver.value.beginDrain() }.get()
     }
 
+    func endDrain() async throws {
+        let driver = driver
+        try await eventLoop.submit { driver.value.endDrain() }.get()
+    }
+
     /// Changes the engine, which must be of the kind that `change` takes.
     func update<Engine: StreamEngine>(_ change: @escaping @Sendable (inout Engine) -> Void) async throws {
         let driver = driver
@@ -101,9 +106,27 @@ final class StreamRelay: Sendable {
         }.get()
     }
 
-    func kick(_ peer: PeerID) async throws -> Bool {
+    /// Cheaper than `status`, which looks at every connection.
+    func takeTurn() async throws { try await eventLoop.submit {}.get() }
+
+    func kick(_ peer: PeerID, for removal: Removal) async throws -> Bool {
         let driver = driver
-        return try await eventLoop.submit { driver.value.kick(peer) }.get()
+        return try await eventLoop.submit { driver.value.kick(peer, for: removal) }.get()
+    }
+
+    func enforceBans() async throws -> Int {
+        let driver = driver
+        return try await eventLoop.submit { driver.value.enforceBans() }.get()
+    }
+
+    func closeRoom(_ id: String) async throws -> Bool {
+        let driver = driver
+        return try await eventLoop.submit { driver.value.closeRoom(id) }.get()
+    }
+
+    func peers() async throws -> [PeerDetail] {
+        let driver = driver
+        return try await eventLoop.submit { driver.value.peers() }.get()
     }
 
     func rooms() async throws -> [RoomSnapshot] {

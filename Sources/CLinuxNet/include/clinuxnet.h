@@ -11,9 +11,10 @@ long clinuxnet_raise_open_files(void);
    of them than running does. Nothing is lost, since they are not written to. */
 void clinuxnet_forget_program(void);
 
-/* Which file it is, and when it was changed last. (Which module has `struct stat` depends on how Swift is compiled.) */
+/* Which file it is, its size, and when it was changed last. (Which module has `struct stat` depends on how Swift is compiled.) */
 struct clinuxnet_file_state {
     uint64_t node;
+    int64_t size;
     int64_t seconds;
     int64_t nanoseconds;
 };
@@ -227,5 +228,8 @@ int clinuxnet_poll_wait(int poll, uint32_t *numbers, int capacity, int64_t nanos
 int clinuxnet_wake_open(void);
 void clinuxnet_wake(int fd);
 void clinuxnet_wake_clear(int fd);
+
+/* Whether the kernel's clock follows others (NTP): 1 or 0; -1 if the kernel does not tell. */
+int clinuxnet_clock_is_synchronized(void);
 
 #endif

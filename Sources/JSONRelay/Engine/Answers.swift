@@ -21,11 +21,11 @@ extension JSONRelayEngine {
     }
 
     /// An ERROR for somebody who is not let in. He has no id, so it is addressed to one made up.
-    public mutating func words(for refusal: Admission.Refusal) -> ByteBuffer? {
+    public mutating func words(for refusal: Admission.Refusal, because reason: String) -> ByteBuffer? {
         guard configuration.errorReplies == .readme else { return nil }
         let text =
             switch refusal {
-            case .banned: "Banned"
+            case .banned: Removal.banned(reason: reason).words
             case .serverFull: "Server full"
             case .addressFull, .prefixFull: "Too many connections from your address"
             case .tooFast: "Too many new connections from your address"

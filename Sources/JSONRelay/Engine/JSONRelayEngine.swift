@@ -81,6 +81,10 @@ public struct JSONRelayEngine: StreamEngine {
         isDraining = true
     }
 
+    public mutating func endDrain(at now: Instant, into out: inout Outbox) {
+        isDraining = false
+    }
+
     /// Tells every client that has an id, and parts from everybody.
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         isDraining = true
@@ -93,10 +97,10 @@ public struct JSONRelayEngine: StreamEngine {
     }
 
     /// Tells the client, if there are errors in its dialect, and parts from it.
-    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+    public mutating func kick(_ peer: PeerID, for removal: Removal, at now: Instant, into out: inout Outbox) {
         guard let client = clients[peer] else { return }
-        if configuration.errorReplies == .readme { sendError("Kicked", to: client, into: &out) }
-        part(from: client, .kicked, into: &out)
+        if configuration.errorReplies == .readme { sendError(removal.words, to: client, into: &out) }
+        part(from: client, removal.closeReason, into: &out)
     }
 
     /// Takes new settings. How many faults a client may commit was settled when it connected.

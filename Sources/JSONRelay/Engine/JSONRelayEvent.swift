@@ -24,6 +24,10 @@ public enum JSONRelayEvent: Hashable, EngineEvent {
         }
     }
 
+    public var naming: PeerNaming? {
+        if case .clientNamed(_, let id, _) = self { PeerNaming(name: id) } else { nil }
+    }
+
     /// A sentence for the log.
     public var message: String {
         switch self {

@@ -14,7 +14,7 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
     case roomFull = "room_full"
     case serverFull = "server_full"
     case draining
-    /// The operator keeps the address out.
+    /// The operator keeps its address, its name or its room out.
     case banned
 
     /// After how long an endpoint asks again; `nil` if asking again is of no use.
@@ -42,7 +42,7 @@ public enum HelloRefusal: String, Error, CaseIterable, Sendable {
         case .roomFull: "the room is full"
         case .serverFull: "the relay has no place for another room"
         case .draining: "the relay takes nobody in before it stops"
-        case .banned: "this address is banned"
+        case .banned: "the operator has banned this endpoint"
         }
     }
 }

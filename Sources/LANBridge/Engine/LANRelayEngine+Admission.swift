@@ -9,24 +9,38 @@ extension LANRelayEngine {
         _ hello: ControlMessage.Hello, _ peer: PeerID, at now: Instant, into out: inout LANOutbox
     ) {
         do throws(HelloRefusal) {
+            if let ban = ban(of: peer, hello, at: now) {
+                return refuse(peer, .banned, ban.words, at: now, into: &out)
+            }
             try check(hello, peer, at: now)
             try seat(hello, peer, at: now, into: &out)
         } catch {
-            let ban = members[peer]?.ban ?? ""
-            let sentence = error == .banned && !ban.isEmpty ? "\(error.sentence): \(ban)" : error.sentence
-            out.append(.emit(LANRelayEvent.refused(peer, error)))
-            out.send(.reject(code: error.rawValue, sentence: sentence), to: peer)
-            out.append(.close(peer, .refused(sentence)))
             if rooms[hello.room]?.isEmpty ?? false { rooms.close(hello.room) }
-            forget(peer, because: error.rawValue, at: now, into: &out)
+            refuse(peer, error, error.sentence, at: now, into: &out)
         }
+    }
+
+    private mutating func refuse(
+        _ peer: PeerID, _ refusal: HelloRefusal, _ sentence: String, at now: Instant, into out: inout LANOutbox
+    ) {
+        out.append(.emit(LANRelayEvent.refused(peer, refusal)))
+        out.send(.reject(code: refusal.rawValue, sentence: sentence), to: peer)
+        out.append(.close(peer, .refused(sentence)))
+        forget(peer, because: refusal.rawValue, at: now, into: &out)
+    }
+
+    private func ban(of peer: PeerID, _ hello: ControlMessage.Hello, at now: Instant) -> Removal? {
+        guard let findBan, let member = members[peer] else { return nil }
+        let name = Self.shown(hello.name)
+        return findBan(
+            member.endpoint.address, PeerNaming(name: name.isEmpty ? hello.mac.description : name, room: hello.room),
+            now)
     }
 
     private mutating func check(
         _ hello: ControlMessage.Hello, _ peer: PeerID, at now: Instant
     ) throws(HelloRefusal) {
         guard let member = members[peer] else { return }
-        if member.ban != nil { throw .banned }
         // Who has lost his connection may take his place back: rooms that exist play on.
         if isDraining, ownPlace(hello) == nil { throw .draining }
         if hello.version != ControlMessage.version { throw .badVersion }

@@ -11,9 +11,10 @@ public struct LANRelayEngine {
     private var hellos = DeadlineHeap()
     private var nextStats: Instant?
     var isDraining = false
+    /// Asked of each endpoint that says hello: why it may not be here, if it may not.
+    public var findBan: (@Sendable (IPAddress, PeerNaming, Instant) -> Removal?)?
     /// Frames that were for the LAN while the room had no gateway, or that no two datagrams hold.
     public internal(set) var undeliverable: UInt64 = 0
-    private static let maxBanLength = 200
     var dropped = [UInt64](repeating: 0, count: DropReason.allCases.count)
 
     public init(configuration: LANBridgeConfiguration) {
@@ -31,14 +32,11 @@ public struct LANRelayEngine {
 
     // MARK: Connections
 
-    /// A connection stands. `datagram` is the largest datagram that goes to it now; `ban` is what the operator wrote
-    /// down of an address that may not be here, which its hello is answered with.
+    /// A connection stands. `datagram` is the largest datagram that goes to it now.
     public mutating func connect(
-        _ peer: PeerID, from: Endpoint, datagram: Int, ban: String? = nil, at now: Instant, into out: inout LANOutbox
+        _ peer: PeerID, from: Endpoint, datagram: Int, at now: Instant, into out: inout LANOutbox
     ) {
-        var member = RelayMember(endpoint: from, datagram: datagram, at: now)
-        member.ban = ban.map { String($0.prefix(Self.maxBanLength)) }
-        members[peer] = member
+        members[peer] = RelayMember(endpoint: from, datagram: datagram, at: now)
         hellos.schedule(peer, at: now + configuration.helloTimeout)
         if nextStats == nil { nextStats = now + configuration.statsInterval }
     }
@@ -126,6 +124,11 @@ public struct LANRelayEngine {
         isDraining = true
     }
 
+    /// Lets endpoints in again.
+    public mutating func endDrain() {
+        isDraining = false
+    }
+
     /// Takes other settings. Nobody has to leave; who joins a registered room from now on needs its new words.
     public mutating func reconfigure(_ configuration: LANBridgeConfiguration) {
         self.configuration = configuration
@@ -146,10 +149,11 @@ public struct LANRelayEngine {
 
     /// Parts from one peer; `false` if there is no such.
     public mutating func kick(
-        _ peer: PeerID, _ reason: CloseReason, at now: Instant, into out: inout LANOutbox
+        _ peer: PeerID, for removal: Removal, at now: Instant, into out: inout LANOutbox
     ) -> Bool {
         guard members[peer] != nil else { return false }
-        part(from: peer, reason, code: reason.word, at: now, into: &out)
+        let reason = removal.closeReason
+        part(from: peer, reason, code: reason.word, saying: removal.words, at: now, into: &out)
         return true
     }
 
@@ -179,10 +183,11 @@ public struct LANRelayEngine {
     // MARK: Parting
 
     mutating func part(
-        from peer: PeerID, _ reason: CloseReason, code: String, at now: Instant, into out: inout LANOutbox
+        from peer: PeerID, _ reason: CloseReason, code: String, saying words: String? = nil, at now: Instant,
+        into out: inout LANOutbox
     ) {
         guard members[peer] != nil else { return }
-        out.send(.disconnect(code: code, sentence: reason.sentence), to: peer)
+        out.send(.disconnect(code: code, sentence: words ?? reason.sentence), to: peer)
         out.append(.close(peer, reason))
         forget(peer, because: code, at: now, into: &out)
     }

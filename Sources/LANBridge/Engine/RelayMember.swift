@@ -12,8 +12,6 @@ struct RelayMember {
 
     let endpoint: Endpoint
     let connected: Instant
-    /// Why its address may not be here; `nil` if it may.
-    var ban: String?
     var standing = Standing.connected
     var room = ""
     /// Its number in the room.

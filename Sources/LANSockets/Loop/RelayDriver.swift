@@ -12,27 +12,27 @@ package final class RelayDriver: QUICDelegate {
     package struct Surroundings: Sendable {
         /// Whether an address may connect, be it banned (`true`) or not; whoever may is released once.
         package var admit: @Sendable (IPAddress, Bool, Instant) -> Admission.Refusal?
-        /// Why an address is banned; `nil` if it is not.
-        package var ban: @Sendable (IPAddress, Instant) -> String?
         package var release: @Sendable (IPAddress, Instant) -> Void
         package var note: @Sendable (any EngineEvent, Endpoint?) -> Void
         package var closed: @Sendable (PeerID, Endpoint, CloseReason) -> Void
         package var refused: @Sendable (Endpoint, Admission.Refusal) -> Void
+        /// Why an endpoint may not be here, by its address and, once it has said them, its names; `nil` if it may.
+        package var findBan: @Sendable (IPAddress, PeerNaming, Instant) -> Removal?
 
         package init(
             admit: @escaping @Sendable (IPAddress, Bool, Instant) -> Admission.Refusal?,
-            ban: @escaping @Sendable (IPAddress, Instant) -> String?,
             release: @escaping @Sendable (IPAddress, Instant) -> Void,
             note: @escaping @Sendable (any EngineEvent, Endpoint?) -> Void,
             closed: @escaping @Sendable (PeerID, Endpoint, CloseReason) -> Void,
-            refused: @escaping @Sendable (Endpoint, Admission.Refusal) -> Void
+            refused: @escaping @Sendable (Endpoint, Admission.Refusal) -> Void,
+            findBan: @escaping @Sendable (IPAddress, PeerNaming, Instant) -> Removal? = { _, _, _ in nil }
         ) {
             self.admit = admit
-            self.ban = ban
             self.release = release
             self.note = note
             self.closed = closed
             self.refused = refused
+            self.findBan = findBan
         }
     }
 
@@ -58,10 +58,12 @@ package final class RelayDriver: QUICDelegate {
     private var partings = DeadlineHeap()
     /// Connections that ended before they stood.
     package private(set) var handshakesFailed: UInt64 = 0
-    /// Who is banned is told so, as long as not too many are.
+    /// The banned are told so when they have said hello, as long as not too many are.
     private var explanations: TokenBucket
     private var out = LANOutbox()
     private var now: Instant
+    /// How many messages had been relayed at the end of the last turn.
+    private var turnMessages: UInt64 = 0
 
     /// How long a peer has to read why it is parted from.
     private static let farewell = Duration.milliseconds(500)
@@ -73,6 +75,7 @@ package final class RelayDriver: QUICDelegate {
         surroundings: Surroundings
     ) throws(TLSError) {
         self.engine = engine
+        self.engine.findBan = surroundings.findBan
         self.sockets = sockets
         self.surroundings = surroundings
         now = .now
@@ -106,11 +109,17 @@ package final class RelayDriver: QUICDelegate {
             endpoint.close(peer, code: 0, reason: lines[peer]?.parting?.sentence ?? "")
         }
         endpoint.flush(at: now)
+        let relayed = counters.messagesRelayed &- turnMessages
+        guard relayed > 0 else { return }
+        turnMessages = counters.messagesRelayed
+        counters.forwardLatency.record(Instant.now.since(now), times: relayed)
     }
 
     // MARK: What the operator wants
 
     package func drainRooms() { engine.drain() }
+
+    package func endDrain() { engine.endDrain() }
 
     package func reconfigure(_ configuration: LANBridgeConfiguration) {
         engine.reconfigure(configuration)
@@ -121,8 +130,8 @@ package final class RelayDriver: QUICDelegate {
         try endpoint.use(certificate)
     }
 
-    package func kick(_ peer: PeerID) -> Bool {
-        let isThere = engine.kick(peer, .kicked, at: now, into: &out)
+    package func kick(_ peer: PeerID, for removal: Removal) -> Bool {
+        let isThere = engine.kick(peer, for: removal, at: now, into: &out)
         drain()
         return isThere
     }
@@ -143,7 +152,7 @@ package final class RelayDriver: QUICDelegate {
     package func transmit(_ packets: borrowing PacketBatch) { sockets.send(packets) }
 
     package func admits(_ remote: Endpoint) -> Bool {
-        let isBanned = surroundings.ban(remote.address, now) != nil
+        let isBanned = surroundings.findBan(remote.address, PeerNaming(), now) != nil
         let mayKnow = isBanned && explanations.take(at: now, rate: Self.explained)
         if let refusal = surroundings.admit(remote.address, mayKnow, now) {
             counters.refused.count(refusal.rawValue)
@@ -159,8 +168,7 @@ package final class RelayDriver: QUICDelegate {
         counters.connectionsOpened &+= 1
         lines[connection] = Line(admitted: remote, remote: remote)
         engine.connect(
-            connection, from: remote, datagram: endpoint.maxDatagram(of: connection),
-            ban: surroundings.ban(remote.address, now), at: now, into: &out)
+            connection, from: remote, datagram: endpoint.maxDatagram(of: connection), at: now, into: &out)
         drain()
     }
 

@@ -75,7 +75,7 @@ extension LDNEngine {
         out.emit(
             LDNEvent.networkOpened(
                 session.peer, network.id, title: TitleID(localCommunicationID: network.title),
-                isP2P: network.proxy != nil))
+                isP2P: network.proxy != nil, name: network.names[host.nodeID]))
     }
 
     mutating func setAcceptPolicy(

@@ -22,7 +22,7 @@ extension LDNEngine {
             tell(network, except: session.peer, into: &out)
             network.write(.connected, into: &welcome)
             out.send(welcome, to: session.peer)
-            out.emit(LDNEvent.playerJoined(session.peer, id, nodeID: member.nodeID))
+            out.emit(LDNEvent.playerJoined(session.peer, id, nodeID: member.nodeID, name: network.names[member.nodeID]))
         } catch {
             refuse(error, to: session, into: &out)
         }

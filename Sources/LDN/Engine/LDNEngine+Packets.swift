@@ -1,5 +1,5 @@
-import NIOCore
-import RelayCore
+public import NIOCore
+public import RelayCore
 
 /// From bytes to what is to be done.
 extension LDNEngine {
@@ -79,6 +79,14 @@ extension LDNEngine {
         out.emit(LDNEvent.refused(session.peer, refusal))
         guard let error = refusal.error else { return }
         sendError(error, to: session.peer, into: &out)
+    }
+
+    /// `NetworkError` 8 for somebody who is banned: a number that no client takes for another error before its handshake.
+    public mutating func words(for refusal: Admission.Refusal, because reason: String) -> ByteBuffer? {
+        guard refusal == .banned else { return nil }
+        var message = NetworkErrorMessage()
+        message.error = .connectRejected
+        return Packet.networkError(message).encoded
     }
 
     func sendError(_ error: NetworkError, to peer: PeerID, into out: inout Outbox) {

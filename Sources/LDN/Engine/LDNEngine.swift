@@ -110,6 +110,12 @@ public struct LDNEngine: StreamEngine {
         for (_, network) in networks.all where !network.rejectsAll { apply(.rejectAll, to: network, into: &out) }
     }
 
+    /// Networks are opened again, and joined where their hosts let players in. What a network was told when the drain began
+    /// stays until its host says otherwise.
+    public mutating func endDrain(at now: Instant, into out: inout Outbox) {
+        isDraining = false
+    }
+
     /// Parts from those who are in no network, then tells every player that it is out of its own, and parts from them.
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         isDraining = true
@@ -120,9 +126,11 @@ public struct LDNEngine: StreamEngine {
         for (_, session) in sessions.all { part(from: session, .serverStopping, at: now, into: &out) }
     }
 
-    /// Parts from a client. A player is told that it was rejected, a host that its network has ended.
-    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+    /// Parts from a client. A player is told that it was rejected, a host that its network has ended, and who is banned
+    /// that it is not let in.
+    public mutating func kick(_ peer: PeerID, for removal: Removal, at now: Instant, into out: inout Outbox) {
         guard let session = sessions[peer] else { return }
+        if case .banned = removal { sendError(.connectRejected, to: peer, into: &out) }
         if let network = session.network {
             if session.isHost {
                 close(network, into: &out)
@@ -133,7 +141,7 @@ public struct LDNEngine: StreamEngine {
                 putOut(session, rejection, into: &out)
             }
         }
-        part(from: session, .kicked, at: now, into: &out)
+        part(from: session, removal.closeReason, at: now, into: &out)
     }
 
     /// Takes new settings; sessions and networks that exist stay.

@@ -2,8 +2,8 @@ public import RelayCore
 
 /// What an operator may want to know of a master; never one per packet that was relayed.
 public enum LDNEvent: Hashable, EngineEvent {
-    case networkOpened(PeerID, SessionID, title: TitleID, isP2P: Bool)
-    case playerJoined(PeerID, SessionID, nodeID: Int)
+    case networkOpened(PeerID, SessionID, title: TitleID, isP2P: Bool, name: String)
+    case playerJoined(PeerID, SessionID, nodeID: Int, name: String)
     /// A player left, or its connection ended.
     case playerLeft(PeerID, SessionID)
     /// The host put a player out.
@@ -31,7 +31,7 @@ public enum LDNEvent: Hashable, EngineEvent {
 
     public var peer: PeerID? {
         switch self {
-        case .networkOpened(let peer, _, _, _), .playerJoined(let peer, _, _), .playerLeft(let peer, _),
+        case .networkOpened(let peer, _, _, _, _), .playerJoined(let peer, _, _, _), .playerLeft(let peer, _),
             .playerRejected(let peer, _), .proxyLeft(let peer, _), .portUnreachable(let peer, _), .refused(let peer, _):
             peer
         case .networkClosed:
@@ -39,16 +39,24 @@ public enum LDNEvent: Hashable, EngineEvent {
         }
     }
 
+    public var naming: PeerNaming? {
+        switch self {
+        case .networkOpened(_, let id, _, _, let name), .playerJoined(_, let id, _, let name):
+            PeerNaming(name: name, room: id.description)
+        default: nil
+        }
+    }
+
     public var message: String {
         switch self {
-        case .networkOpened(_, let id, let title, let isP2P):
+        case .networkOpened(_, let id, let title, let isP2P, _):
             "a host opened network \(id) of title \(title), \(isP2P ? "P2P" : "relayed")"
-        case .playerJoined(_, let id, let nodeID): "a player took place \(nodeID) of network \(id)"
+        case .playerJoined(_, let id, let nodeID, _): "a player took place \(nodeID) of network \(id)"
         case .playerLeft(_, let id): "a player left network \(id)"
         case .playerRejected(_, let id): "the host of network \(id) put a player out"
         case .proxyLeft(_, let id): "a player left the P2P proxy of network \(id)"
         case .networkClosed(let id): "network \(id) ended"
-        case .portUnreachable(_, let endpoint): "the P2P proxy at \(endpoint) cannot be reached"
+        case .portUnreachable(_, let endpoint): "the P2P proxy at port \(endpoint.port) cannot be reached"
         case .refused(_, let refusal): "a request was refused: \(refusal.sentence)"
         }
     }

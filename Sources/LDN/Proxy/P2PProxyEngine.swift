@@ -106,6 +106,8 @@ public struct P2PProxyEngine: StreamEngine {
     /// Nothing: a proxy lives as long as its host's network does.
     public mutating func drain(at now: Instant, into out: inout Outbox) {}
 
+    public mutating func endDrain(at now: Instant, into out: inout Outbox) {}
+
     /// Parts from everybody and forgets all tokens. The master is not told: the host goes, and with it the network.
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         tokens.removeAll()
@@ -115,9 +117,9 @@ public struct P2PProxyEngine: StreamEngine {
         }
     }
 
-    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+    public mutating func kick(_ peer: PeerID, for removal: Removal, at now: Instant, into out: inout Outbox) {
         guard let session = sessions[peer] else { return }
-        part(from: session, .kicked, into: &out)
+        part(from: session, removal.closeReason, into: &out)
     }
 
     public var roomCount: Int { players.isEmpty ? 0 : 1 }

@@ -72,6 +72,11 @@ public struct DedicatedEngine {
         }
     }
 
+    /// New hosts again. Those that were to end with their last guest still do.
+    public mutating func endDrain() {
+        isDraining = false
+    }
+
     /// Ends every host.
     public mutating func stop(at now: Instant, into out: inout [DedicatedEffect]) {
         isDraining = true

@@ -120,6 +120,10 @@ public struct NetplayEngine: StreamEngine {
         isDraining = true
     }
 
+    public mutating func endDrain(at now: Instant, into out: inout Outbox) {
+        isDraining = false
+    }
+
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         for (peer, _) in peers.all where peers[peer] != nil {
             close(peer, .serverStopping, at: now, into: &out)
@@ -127,9 +131,9 @@ public struct NetplayEngine: StreamEngine {
     }
 
     /// The tunnel has no words for it: the peer finds the end of its stream, and so does the other end of a pair.
-    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+    public mutating func kick(_ peer: PeerID, for removal: Removal, at now: Instant, into out: inout Outbox) {
         guard peers[peer] != nil else { return }
-        close(peer, .kicked, at: now, into: &out)
+        close(peer, removal.closeReason, at: now, into: &out)
     }
 
     /// Takes new settings; peers that are connected stay.

@@ -42,8 +42,11 @@ public struct Lobby: Sendable {
         self.nextID = max(1, nextID)
     }
 
-    /// Takes rooms over from an earlier run, each as old as it was then.
-    public mutating func restore(_ rooms: some Sequence<LobbyRoom>, at now: Instant, date: Timestamp) {
+    /// Takes rooms over from an earlier run, each as old as it was then, and goes on with its numbers.
+    public mutating func restore(
+        _ rooms: some Sequence<LobbyRoom>, nextID: Int32 = 1, at now: Instant, date: Timestamp
+    ) {
+        self.nextID = max(self.nextID, nextID)
         for room in rooms where numbers[room.identity] == nil && entries[room.id] == nil {
             let age = Duration.seconds(max(0, date.seconds - room.updated.seconds))
             households[.household(of: room.content.address), default: 0] += 1
@@ -63,6 +66,21 @@ public struct Lobby: Sendable {
         isDraining = true
         list = nil
         revision += 1
+    }
+
+    /// Listed and taken again.
+    public mutating func endDrain() {
+        isDraining = false
+        list = nil
+        revision += 1
+    }
+
+    /// Takes a room out of the list, as the operator wants; `false` if there is none of that number. Its host may
+    /// announce it again.
+    public mutating func remove(_ id: Int32) -> Bool {
+        guard let entry = entries[id] else { return false }
+        remove(entry.room)
+        return true
     }
 
     /// Removes the rooms that are hidden. They were kept so long so that a host who comes back finds his room's number.

@@ -10,6 +10,8 @@ public enum LobbyRefusal: Error, Equatable, Sendable {
     case blacklistedText(LobbyField)
     /// The operator's blacklist has the caller's address.
     case blacklistedAddress
+    /// The operator has banned the name.
+    case bannedName
     /// The room was announced a moment ago.
     case tooSoon
     /// The caller asks for more each second than he may.
@@ -32,6 +34,7 @@ public enum LobbyRefusal: Error, Equatable, Sendable {
         case .blacklistedText(let field):
             CloseReason("blacklisted_text", "the blacklist has what \(field.rawValue) says")
         case .blacklistedAddress: CloseReason("blacklisted_address", "the blacklist has the address")
+        case .bannedName: .banned
         case .tooSoon: CloseReason("too_soon", "the room was announced a moment ago")
         case .tooFast: CloseReason("too_fast", "the address asks too often")
         case .addressFull: CloseReason("address_full", "the address has the most rooms allowed")

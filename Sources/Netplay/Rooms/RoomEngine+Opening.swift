@@ -21,7 +21,7 @@ extension RoomEngine {
     }
 
     /// What somebody is told who does not even get to say his header.
-    public mutating func words(for refusal: Admission.Refusal) -> ByteBuffer? {
+    public mutating func words(for refusal: Admission.Refusal, because reason: String) -> ByteBuffer? {
         hostHeader(refusal == .banned ? .denied : .full)
     }
 

@@ -96,6 +96,10 @@ public struct RoomEngine: StreamEngine {
         isDraining = true
     }
 
+    public mutating func endDrain(at now: Instant, into out: inout Outbox) {
+        isDraining = false
+    }
+
     public mutating func stop(at now: Instant, into out: inout Outbox) {
         isDraining = true
         for (_, guest) in guests.all where !guest.isGone {
@@ -105,10 +109,10 @@ public struct RoomEngine: StreamEngine {
     }
 
     /// Tells a guest that is in that it is disconnected, and parts from it; one on its way in just finds the end.
-    public mutating func kick(_ peer: PeerID, at now: Instant, into out: inout Outbox) {
+    public mutating func kick(_ peer: PeerID, for removal: Removal, at now: Instant, into out: inout Outbox) {
         guard let guest = guests[peer] else { return }
         if guest.isMember { out.send(ByteBuffer(.disconnect, length: 0), to: peer) }
-        close(guest, .kicked, at: now, into: &out)
+        close(guest, removal.closeReason, at: now, into: &out)
     }
 
     /// Takes new settings; guests and rooms stay, and a room keeps its devices.

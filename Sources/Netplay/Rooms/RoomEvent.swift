@@ -46,6 +46,14 @@ public enum RoomEvent: EngineEvent, Equatable {
         }
     }
 
+    public var naming: PeerNaming? {
+        switch self {
+        case .roomOpened(_, let room): PeerNaming(room: room)
+        case .guestJoined(_, let nick, let room): PeerNaming(name: nick, room: room)
+        default: nil
+        }
+    }
+
     public var message: String {
         switch self {
         case .roomOpened(_, let room): "room \(room) is open"

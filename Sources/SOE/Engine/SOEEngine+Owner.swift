@@ -6,6 +6,11 @@ extension SOEEngine {
         isDraining = true
     }
 
+    /// New sessions again: the operator has ended the drain.
+    public mutating func endDrain() {
+        isDraining = false
+    }
+
     /// Begins to end all sessions. Each goes on until what was taken for it has arrived, or its `flushTimeout` is over:
     /// `sessionCount` says when that is done.
     public mutating func stop(

@@ -1,5 +1,5 @@
-import NIOCore
-import RelayCore
+public import NIOCore
+public import RelayCore
 
 extension SOEEngine {
     /// A session that has been silent for so long gives way to a new one of its address, where no CRC tells them apart.
@@ -73,6 +73,25 @@ extension SOEEngine {
         case .ignore:
             statistics.refused.count("ignored")
         }
+    }
+
+    /// Tells somebody who asks for a session that he gets none; whatever else he says is dropped.
+    ///
+    /// - Parameter word: what this is counted under.
+    public mutating func turnAway(
+        _ datagram: ByteBuffer, from endpoint: Endpoint, word: StaticString, at now: Instant,
+        into out: inout DatagramOutbox
+    ) {
+        statistics.datagramsReceived &+= 1
+        var body = datagram
+        guard body.readInteger(as: UInt16.self) == UInt16(OpCode.sessionRequest.rawValue),
+            let request = try? SessionRequest.decode(from: &body)
+        else {
+            statistics.strangers &+= 1
+            return
+        }
+        statistics.requests &+= 1
+        refuse(request.sessionID, .connectionRefused, word: word.description, to: endpoint, at: now, into: &out)
     }
 
     private func judge(_ request: SessionRequest, from endpoint: Endpoint) -> Acceptance {

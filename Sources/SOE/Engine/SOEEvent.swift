@@ -28,15 +28,13 @@ public enum SOEEvent: EngineEvent, Equatable {
 
     public var message: String {
         switch self {
-        case .opened(_, let endpoint):
-            "a session with \(endpoint) opened"
+        case .opened: "a session opened"
         case .closed(_, let reason, let byPeer, let undelivered):
             "\(byPeer ? "the peer" : "this end") ended a session: \(reason.word)"
                 + (undelivered > 0 ? "; \(undelivered) messages were not delivered" : "")
         case .writable:
             "a session takes messages again"
-        case .remapped(_, let endpoint):
-            "a session's peer is now at \(endpoint)"
+        case .remapped: "a session's peer is now at another port"
         }
     }
 }

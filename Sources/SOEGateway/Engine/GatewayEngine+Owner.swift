@@ -20,6 +20,11 @@ extension GatewayEngine {
         sessions.drain()
     }
 
+    /// New sessions again: the operator has ended the drain.
+    public mutating func endDrain() {
+        sessions.endDrain()
+    }
+
     /// Begins to end all sessions: `sessionCount` says when that is done.
     public mutating func stop(at now: Instant, into out: inout GatewayOutbox) {
         isStopping = true

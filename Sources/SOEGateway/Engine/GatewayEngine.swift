@@ -110,7 +110,10 @@ public struct GatewayEngine {
     public mutating func receive(
         _ datagram: ByteBuffer, from endpoint: Endpoint, at now: Instant, into out: inout GatewayOutbox
     ) {
-        if isBanned(endpoint, at: now) { return }
+        if isBanned(endpoint, at: now) {
+            sessions.turnAway(datagram, from: endpoint, word: "banned", at: now, into: &out.datagrams)
+            return
+        }
         let first = out.datagrams.effectCount
         sessions.receive(datagram, from: endpoint, at: now, into: &out.datagrams)
         relay(from: first, at: now, into: &out)

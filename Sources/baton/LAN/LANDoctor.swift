@@ -20,7 +20,7 @@ extension LAN {
 
         func run() async throws {
             let reports = EndReport.all().filter { $0.namespace == ChangeJournal.ownNamespace }
-            var findings: [Finding] = []
+            var findings: [LANSockets.Finding] = []
             if reports.isEmpty {
                 findings = try await trial()
             }
@@ -32,11 +32,11 @@ extension LAN {
         }
 
         /// Without anybody running: whether the room could be joined.
-        private func trial() async throws -> [Finding] {
+        private func trial() async throws -> [LANSockets.Finding] {
             guard !end.isEmpty else {
                 let message = "neither a gateway nor a player runs on this machine"
                 return [
-                    Finding(
+                    LANSockets.Finding(
                         hop: "client", fault: "not-running", message: message,
                         advice: "start 'baton lan join LINK', or give the doctor the LINK to try")
                 ]
@@ -48,13 +48,13 @@ extension LAN {
                 return try TrialRun.run(made)
             } catch let error as BatonError where error.code == .unavailable {
                 return [
-                    Finding(
+                    LANSockets.Finding(
                         hop: "route", fault: "unknown-host", message: error.message, advice: "is the link spelt right?")
                 ]
             }
         }
 
-        private func show(_ findings: [Finding]) {
+        private func show(_ findings: [LANSockets.Finding]) {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
             if end.json {

@@ -50,8 +50,8 @@ struct LDNProxy: AsyncParsableCommand {
 
     func run() async throws {
         let settings = logging.applied(to: try .development(environment: [:]))
-        let level = LogLevel(settings.log.level)
-        let logger = Logger(label: "baton") { _ in LineLogHandler(format: settings.log.format, level: level) }
+        let log = LogSettings(settings.log)
+        let logger = Logger(label: "baton") { _ in LineLogHandler(format: settings.log.format, settings: log) }
         var host = ProxyHost(master: master, logger: logger)
         host.port = port
         host.client.userName = name

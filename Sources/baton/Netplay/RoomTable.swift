@@ -10,15 +10,12 @@ enum RoomTable {
 
     static func text(of rooms: [AdvertisedRoom]) -> String {
         guard !rooms.isEmpty else { return "no rooms" }
-        let rows = rooms.map { row(for: $0).map(cut) }
-        let widths = titles.indices.map { column in
-            rows.map { $0[column].count }.reduce(titles[column].count, max)
-        }
-        let lines = zip(rooms, rows).flatMap { room, row in
-            [line(row, widths), "    " + shellText(room.retroArchCommand)]
+        let lines = Table(titles: titles, rows: rooms.map { row(for: $0).map(cut) }).lines
+        let withCommands = zip(rooms, lines.dropFirst()).flatMap { room, line in
+            [line, "    " + shellText(room.retroArchCommand)]
                 + (room.bridgeCommand.map { ["    " + shellText($0)] } ?? [])
         }
-        return ([line(titles, widths)] + lines).joined(separator: "\n")
+        return (lines.prefix(1) + withCommands).joined(separator: "\n")
     }
 
     private static func row(for room: AdvertisedRoom) -> [String] {
@@ -35,14 +32,6 @@ enum RoomTable {
 
     private static func cut(_ text: String) -> String {
         text.count > widest ? text.prefix(widest - 1) + "…" : text
-    }
-
-    private static func line(_ cells: [String], _ widths: [Int]) -> String {
-        let padded = zip(cells, widths).map { cell, width in
-            cell + String(repeating: " ", count: width - cell.count)
-        }
-        let line = padded.joined(separator: "  ")
-        return String(line.reversed().drop { $0 == " " }.reversed())
     }
 
     /// Only the bars between host, port and session mean something to a shell.

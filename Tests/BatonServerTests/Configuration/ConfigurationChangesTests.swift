@@ -21,7 +21,7 @@ import Testing
             new.changesNeedingRestart(from: old) == [
                 "json.listen", "json.proxy_protocol_from", "json.queue_bytes", "json.queue_frames", "json.user_timeout",
                 "netplay.listen", "netplay.proxy_protocol_from", "netplay.user_timeout", "soe.listen", "soe.backend",
-                "admin.listen", "admin.token",
+                "admin.listen",
             ])
     }
 
@@ -43,15 +43,14 @@ import Testing
             "ldn.queue_frames", "ldn.user_timeout",
             "ldn.api", "ldn.api.listen", "ldn.api.read_timeout", "ldn.api.write_timeout", "soe", "soe.listen",
             "soe.backend", "lan", "lan.listen", "lan.identity", "lan.certificate", "lan.key", "lan.max_connections",
-            "admin",
-            "admin.listen", "admin.token", "admin.token_file",
+            "admin", "admin.listen", "admin.bans_database", "log.format",
         ]
         let recorded = SettingRecorder(.complete).settings
         #expect(Set(recorded.filter(\.needsRestart).map(\.path)) == restart)
         let new = try configuration(
             "json: {max_frame: 2MiB}\nnetplay: {max_sessions: 1, rooms: {max_guests: 4}}\n"
                 + "lobby: {relays: {a: \"b:1\"}, max_rooms: 1}\nldn: {max_networks: 1, api: {game_list: x}}\nsoe: {max_sessions: 1, protocols: [a], backend_grace: 0}\n"
-                + "lan: {max_rooms: 1}\nadmin:\nlog: {level: debug}\n"
+                + "lan: {max_rooms: 1}\nadmin:\nlog: {level: debug, addresses: hashed, file: x}\n"
                 + "limits: {connections: 1}\ndrain_timeout: 1s\nbans: [{address: 1.1.1.1}]\n")
         #expect(new.changesNeedingRestart(from: .complete) == [])
     }

@@ -36,9 +36,9 @@ import Testing
 
     @Test func settingsWithoutDefaultAreRightOnceUncommented() throws {
         try withFile(holding: "abc") { path in
-            let yaml = example.replacing("# token_file: /run/secrets/baton_token", with: "token_file: \(path)")
+            let yaml = example.replacing("\n  # token_file: /run/secrets/baton_token", with: "\n  token_file: \(path)")
                 .replacing("bans: []\n# - address", with: "bans:\n- address").replacing("#   reason", with: "  reason")
-                .replacing("#   expires", with: "  expires")
+                .replacing("\n#   expires", with: "\n  expires")
             let read = try configuration(yaml)
             #expect(read.admin?.token == Secret("abc"))
             #expect(read.bans == [.sample])

@@ -48,7 +48,7 @@ struct JSONDriverTests {
         let engine: @Sendable () -> JSONRelayEngine = { JSONRelayEngine(configuration: .init()) }
         try await Loopback<JSONRelayEngine>.with(bans: BanList([ban]), makeEngine: engine) { relay in
             let banned = try await relay.connect(from: "127.0.0.3")
-            #expect(try await banned.readFrame().contains(#""payload":"Banned""#))
+            #expect(try await banned.readFrame().contains(#""payload":"Banned: test""#))
             #expect(try await banned.readToEnd().isEmpty)
             try? await banned.close()
         }

@@ -79,10 +79,11 @@ extension LifecycleTests {
                 #expect(!metrics.samples.isEmpty)
                 var known: Set<String> = []
                 for sample in metrics.samples {
-                    #expect(metrics.helped.contains(sample.name), "\(sample.name) has HELP")
-                    #expect(metrics.kinds[sample.name] != nil, "\(sample.name) has TYPE")
-                    let isCounter = metrics.kinds[sample.name] == "counter"
-                    #expect(isCounter == sample.name.hasSuffix("_total"), "\(sample.name)")
+                    let family = metrics.family(of: sample)
+                    #expect(metrics.helped.contains(family), "\(family) has HELP")
+                    #expect(metrics.kinds[family] != nil, "\(family) has TYPE")
+                    let isCounter = metrics.kinds[family] == "counter"
+                    #expect(isCounter == family.hasSuffix("_total"), "\(family)")
                     #expect(sample.name.hasPrefix("baton_") || sample.name.hasPrefix("process_"))
                     #expect(sample.value >= 0)
                     #expect(known.insert("\(sample.name) \(sample.labels.sorted { $0.key < $1.key })").inserted)
@@ -91,6 +92,8 @@ extension LifecycleTests {
                         case "protocol": #expect(["json", "netplay"].contains(value))
                         case "result": #expect(["success", "failure"].contains(value))
                         case "reason", "event": #expect(value.wholeMatch(of: /[a-z_]+/) != nil, "\(value)")
+                        case "subject": #expect(["address", "name", "room"].contains(value))
+                        case "le": #expect(metrics.kinds[family] == "histogram")
                         case "version": #expect(sample.name == "baton_build_info")
                         default: Issue.record("unknown label \(label)")
                         }
@@ -104,7 +107,19 @@ extension LifecycleTests {
                 #expect(metrics.value("baton_ready") == 1)
                 #expect(metrics.value("baton_admitted_connections") == 4)
                 #expect(metrics.value("baton_connections_closed_total", ["reason": "unknown_opening"]) == 1)
+                #expect(metrics.value("baton_handshake_failures_total", ["reason": "unknown_opening"]) == 1)
+                let relayed = metrics.value("baton_relayed_messages_total", ["protocol": "netplay"])
+                #expect(relayed > 0)
+                #expect(metrics.value("baton_forward_latency_seconds_count", ["protocol": "netplay"]) == relayed)
+                let within = metrics.samples.filter {
+                    $0.name == "baton_forward_latency_seconds_bucket" && $0.labels["protocol"] == "netplay"
+                }.map(\.value)
+                #expect(within == within.sorted() && within.last.map { Int($0) } == relayed)
+                #expect(metrics.value("baton_ban_database_up") == 0 && metrics.value("baton_bans") == 0)
                 #expect(metrics.value("process_open_fds") > 0)
+                #expect(metrics.value("process_open_fds") < metrics.value("process_max_fds"))
+                let age = Date.now.timeIntervalSince1970 - Double(metrics.value("process_start_time_seconds"))
+                #expect((-2..<300).contains(age))
             }
         }
 

@@ -91,7 +91,7 @@ extension LifecycleTests {
                     try await reload(server, Self.configuration(directory, "", bans))
                     let found = try await examine(server)
                     #expect(found.compactMap(\.fault) == ["banned"])
-                    #expect(found.last?.message.contains("this address is banned: too loud") == true, "\(found)")
+                    #expect(found.last?.message.contains("Banned: too loud") == true, "\(found)")
                     try await server.line("refused") { $0.fields["reason"] == "banned" }
                     let metrics = try await server.admin(token: "open-sesame").metrics()
                     let banned = ["protocol": "lan", "reason": "banned"]

@@ -137,18 +137,30 @@ extension LifecycleTests {
             }
         }
 
-        @Test func aDatabaseThatCannotBeUsedEndsTheStart() async throws {
+        /// A list that cannot be kept is no reason to end what else is served.
+        @Test func aDatabaseThatCannotBeUsedIsTriedAgain() async throws {
             try await withDirectory { directory in
                 let path = directory.appending(path: "lobby.sqlite").path
                 try Data("a letter, and no database at all".utf8).write(to: URL(filePath: path))
-                for (file, words) in [(path, "is damaged"), ("/nonexistent/lobby.sqlite", "directory is missing")] {
-                    try await withServer(Self.configuration("database: \"\(file)\"")) { server in
-                        let exit = try await server.process.exit()
-                        #expect(exit == .code(74))
-                        let message = server.process.errors.all.joined()
-                        #expect(message.contains("lobby.database: \(file)") && message.contains(words), "\(message)")
-                    }
+                try await withServer(Self.configuration("database: \"\(path)\"")) { server in
+                    let web = try await lobby(server)
+                    let line = try await server.line("database_failed") { $0.level == "error" }
+                    #expect(line.text.contains("lobby.database: \(path) is damaged"), "\(line.text)")
+                    #expect(try await web.request("GET", "/list").body == "[]\n")
+                    let refused = try await add(web, "anna")
+                    #expect(refused.status == 500)
+                    try FileManager.default.removeItem(atPath: path)
+                    _ = try await server.line("database_works") { $0.level == "notice" }
+                    #expect(try await add(web, "anna").body.contains("\nid=1\n"))
+                    #expect(server.process.errors.all.count { $0.contains("database_failed") } == 1, "it is said once")
                 }
+            }
+        }
+
+        @Test func aCountryDatabaseThatCannotBeUsedEndsTheStart() async throws {
+            try await withDirectory { directory in
+                let path = directory.appending(path: "countries.mmdb").path
+                try Data("a letter, and no database at all".utf8).write(to: URL(filePath: path))
                 try await withServer(Self.configuration("country_database: \"\(path)\"")) { server in
                     let exit = try await server.process.exit()
                     #expect(exit == .code(74))

@@ -117,11 +117,12 @@ extension LifecycleTests {
             }
         }
 
-        @Test func aNewBanConcernsNewConnections() async throws {
+        @Test func aNewBanPartsFromWhomItIsAbout() async throws {
             try await withServer(Self.configuration("max_clients: 8")) { server in
                 let address = try await server.address(of: "netplay")
                 let host = try await Tunnel.Host(at: address)
                 let pair = try await host.join(from: "127.0.0.2")
+                let other = try await host.join()
                 try server.rewriteConfiguration(
                     Self.configuration("max_clients: 8", "bans: [{address: 127.0.0.2, reason: cheats}]"))
                 server.process.send(SIGHUP)
@@ -129,7 +130,8 @@ extension LifecycleTests {
                 let banned = try await Connection.open(to: address, from: "127.0.0.2")
                 #expect(try await banned.readToEnd().readableBytes == 0)
                 try await server.line("connection_refused") { $0.fields["reason"] == "banned" }
-                try await pair.play(rounds: 10)
+                _ = try await pair.guest.readToEnd()
+                try await other.play(rounds: 10)
                 try await host.join().play()
             }
         }

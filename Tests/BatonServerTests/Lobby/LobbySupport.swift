@@ -78,9 +78,9 @@ struct LobbyFixture {
                 eventLoops: MultiThreadedEventLoopGroup.singleton, connectTimeout: .seconds(20),
                 answerTimeout: answerTimeout))
         reachability.reconfigure(allowsPrivateTargets: allowsPrivateTargets)
-        desk = try LobbyDesk(
-            configuration, store: store, reachability: reachability,
-            log: ListenerLog(logger, protocolName: "lobby"))
+        desk = LobbyDesk(
+            configuration, reachability: reachability, log: ListenerLog(logger, protocolName: "lobby"),
+            openStore: { [store] in store })
     }
 
     @discardableResult

@@ -16,7 +16,7 @@ import Testing
         init(_ router: ScriptedRouter = ScriptedRouter(), mode: Configuration.PortMapping.Mode = .upnp) {
             let (lines, continuation) = AsyncStream.makeStream(of: String.self)
             let logger = Logger(label: "test") { _ in
-                LineLogHandler(format: .text, level: LogLevel(.info)) { continuation.yield($0) }
+                LineLogHandler(format: .text, settings: LogSettings(.init())) { continuation.yield($0) }
             }
             self.router = router
             self.lines = lines

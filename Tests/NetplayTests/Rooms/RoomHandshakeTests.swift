@@ -205,7 +205,7 @@ struct RoomHandshakeTests {
     @Test func refusedAddressesAreToldInAHeader() throws {
         var engine = RoomEngine(configuration: RoomConfiguration())
         for (refusal, magic) in [(Admission.Refusal.banned, NetplayHeader.Magic.denied), (.serverFull, .full)] {
-            let answer = engine.words(for: refusal)
+            let answer = engine.words(for: refusal, because: "")
             var words = try #require(answer)
             #expect(try NetplayHeader.decode(from: &words)?.magic == magic)
             #expect(words.readableBytes == 0)

@@ -325,7 +325,7 @@ async def banned(peer_source):
         await until(lambda: peer.end is not None, "the connection of the banned ends")
 
     before = refused("banned")
-    await is_told(peer_source, "this address is banned: floods")
+    await is_told(peer_source, "Banned: floods")
     await until(lambda: refused("banned") == before + 1, "bans are counted")
     present = await join("127.0.0.20", "02:4c:41:4e:08:02")
     with open(CONFIGURATION) as file:
@@ -336,9 +336,9 @@ async def banned(peer_source):
     before = metric(reloads)
     os.kill(PID, signal.SIGHUP)
     await until(lambda: metric(reloads) > before, "the relay reads its configuration again")
-    await is_told("127.0.0.20", "this address is banned: shouts")
-    assert present.end is None, "a ban ends no connection that exists"
-    present.close()
+    await is_told("127.0.0.20", "Banned: shouts")
+    await until(lambda: present.end is not None, "a ban ends a connection that exists")
+    assert [m["code"] for m in present.said("disconnect")] == ["banned"], present.heard
     # So many of the banned that not all are told: they are turned away before they cost anything.
     async def knock():
         try:

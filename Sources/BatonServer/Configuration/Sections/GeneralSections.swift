@@ -13,7 +13,10 @@ extension Configuration: SettingSection {
             Setting("limits", "Bounds on connections, over all listeners together. 0 means without limit.")
         )
         walker.records(
-            &bans, Setting("bans", "Who may not connect. A ban ends no connection that exists."), sample: .sample
+            &bans,
+            Setting(
+                "bans", "Who may not connect, beside those who were banned over the API. A reload parts from them."),
+            sample: .sample
         )
         describePortMapping(to: &walker)
         walker.optionalSection(
@@ -96,12 +99,31 @@ extension Configuration.PortMapping.Mode: SettingChoice {}
 extension Configuration.Log: SettingSection {
     mutating func describe(to walker: inout some SettingWalker) {
         walker.value(&level, Setting("level", "The least serious messages that are logged."))
-        walker.value(&format, Setting("format", "Whether a line of the log is for people or a JSON object."))
+        walker.value(
+            &format, Setting("format", "Whether a line of the log is for people or a JSON object.", needsRestart: true))
+        walker.value(
+            &addresses,
+            Setting(
+                "addresses",
+                """
+                Whether addresses of players are written as they are, or as a hash that is the same for the same address \
+                until the server ends and cannot be turned back.
+                """))
+        walker.optional(
+            &file,
+            Setting(
+                "file",
+                """
+                The file to log to. Without one it is standard error, which systemd and containers keep. A reload opens it \
+                anew, so that it can be moved away before.
+                """),
+            sample: "/var/log/baton/baton.log")
     }
 }
 
 extension Configuration.Log.Level: SettingChoice {}
 extension Configuration.Log.Format: SettingChoice {}
+extension Configuration.Log.Addresses: SettingChoice {}
 
 extension Admission.Limits: SettingSection {
     mutating func describe(to walker: inout some SettingWalker) {

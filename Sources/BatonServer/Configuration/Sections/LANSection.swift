@@ -158,6 +158,12 @@ extension Configuration.LAN {
         guard let identity else { return try RelayIdentity.ephemeral() }
         return try RelayIdentity.loadOrMake(identity)
     }
+
+    /// The relay's certificate as its files have it; `nil` if none has been made yet, or each start makes a new one.
+    func presentCertificate() throws(BatonError) -> TLSCertificate? {
+        if let certificate, let key { return try RelayIdentity.load(certificate: certificate, key: key) }
+        return try identity.flatMap { path throws(BatonError) in try RelayIdentity.loadIfMade(path) }
+    }
 }
 
 extension Configuration.LANRoom {

@@ -16,6 +16,15 @@ extension Duration: SettingValue {
         self = .milliseconds(milliseconds)
     }
 
+    /// Parses what settings take, such as `500ms` or `1m30s`.
+    package init?(_ text: String) {
+        guard let duration = try? Duration(setting: text) else { return nil }
+        self = duration
+    }
+
+    /// As settings have it, such as `1m30s`.
+    package var text: String { settingText }
+
     /// `nil` also for more than an Int64 holds.
     private static func milliseconds(in text: String) -> Int64? {
         guard !text.isEmpty else { return nil }

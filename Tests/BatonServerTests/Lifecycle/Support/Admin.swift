@@ -97,7 +97,7 @@ extension LifecycleTests {
             for line in text.split(separator: "\n") {
                 if let match = line.wholeMatch(of: /# HELP ([a-z_]+) .+/) {
                     helped.insert(String(match.1))
-                } else if let match = line.wholeMatch(of: /# TYPE ([a-z_]+) (counter|gauge)/) {
+                } else if let match = line.wholeMatch(of: /# TYPE ([a-z_]+) (counter|gauge|histogram)/) {
                     kinds[String(match.1)] = String(match.2)
                 } else if let match = line.wholeMatch(of: /([a-z_]+)(?:\{(.*)\})? ([0-9.e+-]+)/),
                     let value = Double(match.3)
@@ -111,6 +111,12 @@ extension LifecycleTests {
                     strange.append(String(line))
                 }
             }
+        }
+
+        /// The name that HELP and TYPE are about.
+        func family(of sample: Sample) -> String {
+            let parent = sample.name.replacing(/_(bucket|sum|count)$/, with: "")
+            return kinds[parent] == "histogram" ? parent : sample.name
         }
 
         /// The sum of all samples of a name that have these labels.

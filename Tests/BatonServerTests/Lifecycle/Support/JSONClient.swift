@@ -6,13 +6,15 @@ extension LifecycleTests {
     struct JSONClient {
         var connection: Connection
 
-        init(at address: SocketAddress) async throws {
-            connection = try await .open(to: address)
+        init(at address: SocketAddress, from source: String? = nil) async throws {
+            connection = try await .open(to: address, from: source)
         }
 
         /// A client that has taken an id.
-        static func named(_ id: String, at address: SocketAddress) async throws -> JSONClient {
-            let client = try await JSONClient(at: address)
+        static func named(
+            _ id: String, at address: SocketAddress, from source: String? = nil
+        ) async throws -> JSONClient {
+            let client = try await JSONClient(at: address, from: source)
             try client.send(["payloadType": "INIT", "source": id])
             let reply = try await client.receive()
             guard reply == ["payloadType": "INIT", "destination": id] else { throw UnexpectedMessage(message: reply) }

@@ -20,10 +20,10 @@ extension LifecycleTests {
         /// - Parameter source: the address to come from.
         func request(
             _ method: String, _ path: String, headers: [(String, String)] = [], body: String? = nil,
-            from source: String? = nil
+            host: String = "localhost", from source: String? = nil
         ) async throws -> Reply {
             let connection = try await Connection.open(to: address, from: source)
-            var fields = [("Host", "localhost"), ("Connection", "close")] + headers
+            var fields = [("Host", host), ("Connection", "close")] + headers
             if let body { fields.append(("Content-Length", "\(body.utf8.count)")) }
             let head = fields.map { "\($0.0): \($0.1)\r\n" }.joined()
             connection.write("\(method) \(path) HTTP/1.1\r\n\(head)\r\n\(body ?? "")".utf8)
