@@ -29,6 +29,16 @@ def eventually(what, condition, seconds=30):
         time.sleep(0.05)
 
 
+def exactly(peer, count):
+    data = b""
+    while len(data) < count:
+        piece = peer.recv(count - len(data))
+        if not piece:
+            raise EOFError("the connection has ended")
+        data += piece
+    return data
+
+
 class Server:
     """`baton serve` with a configuration of its own, on ports of the system's choice."""
 
@@ -121,17 +131,26 @@ class JSONClient:
         self.socket.sendall(struct.pack(">i", len(body)) + body)
 
     def receive(self):
-        (length,) = struct.unpack(">i", self._exactly(4))
-        return json.loads(self._exactly(length))
-
-    def _exactly(self, count):
-        data = b""
-        while len(data) < count:
-            piece = self.socket.recv(count - len(data))
-            if not piece:
-                raise EOFError
-            data += piece
-        return data
+        (length,) = struct.unpack(">i", exactly(self.socket, 4))
+        return json.loads(exactly(self.socket, length))
 
     def close(self):
         self.socket.close()
+
+
+class Tunnel:
+    """A netplay host and its guest: what is written into one of `guest` and `link` comes out of the other."""
+
+    def __init__(self, port):
+        connect = lambda: socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.host = connect()
+        self.host.sendall(b"RATS" + bytes(12))
+        session = exactly(self.host, 16)[4:]
+        self.guest = connect()
+        self.guest.sendall(b"RATS" + session)
+        self.link = connect()
+        self.link.sendall(exactly(self.host, 16))
+
+    def close(self):
+        for peer in (self.host, self.guest, self.link):
+            peer.close()
