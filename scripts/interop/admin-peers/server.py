@@ -1,6 +1,7 @@
 """A server and clients for the checks of its administration."""
 import json
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -102,9 +103,9 @@ class Server:
                 samples[name] = float(value)
         return samples
 
-    def stop(self, signals=2, seconds=30):
-        for _ in range(signals):
-            self.process.terminate()
+    def stop(self, by=signal.SIGINT, seconds=30):
+        """Waits until the server has ended: at once, or by SIGTERM when nobody plays any more."""
+        self.process.send_signal(by)
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -425,7 +425,7 @@ def finish(server, chats, sessions, networks, lines, party, loads, parted, opera
         latency, messages = metrics[f'baton_forward_latency_seconds_count{{protocol="{protocol}"}}'], relayed(protocol, "messages")
         check(f"{protocol}: the time of {latency:.0f} messages was taken", latency == messages)
     check("no errors were logged", " error " not in server.log and " critical " not in server.log)
-    check("the server ends well", server.stop(1) == 0)
+    check("the server ends well", server.stop(signal.SIGTERM) == 0)
     print(f"the server lasts: {operator.acts}")
 
 
