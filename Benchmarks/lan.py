@@ -19,9 +19,10 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
+import markers
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "Benchmarks/build"
-BEGIN, END = "<!-- lan -->", "<!-- /lan -->"
 PEERS = ["openvpn", "tinc", "fastd"]
 ALLOCATIONS = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc")
 
@@ -230,10 +231,7 @@ def main():
     )
     print(text)
     if options.markdown:
-        old = options.markdown.read_text()
-        if BEGIN not in old or END not in old:
-            raise SystemExit(f"{options.markdown} has no {BEGIN} ... {END}: left alone")
-        options.markdown.write_text(old[: old.index(BEGIN)] + f"{BEGIN}\n{text}{END}" + old[old.index(END) + len(END) :])
+        markers.fill(options.markdown, "lan", text)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ from datetime import date
 from pathlib import Path
 
 import bench
+import markers
 from bench import ROOT, Failure
 
-BEGIN, END = "<!-- ops -->", "<!-- /ops -->"
 TOKEN = "only-for-the-benchmark"
 BANS = 1000
 SCRAPES = 5
@@ -285,10 +285,7 @@ def main():
     )
     print(text)
     if options.markdown:
-        old = options.markdown.read_text()
-        if BEGIN not in old or END not in old:
-            raise SystemExit(f"{options.markdown} has no {BEGIN} ... {END}: left alone")
-        options.markdown.write_text(old[: old.index(BEGIN)] + f"{BEGIN}\n{text}{END}" + old[old.index(END) + len(END) :])
+        markers.fill(options.markdown, "ops", text)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 
 import bench
+import markers
 from bench import CONTESTANTS, Failure, median
 
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
 OURS = "subject"
 NOISY = 0.25  # a peer that varies more than this between rounds makes its ratios doubtful
 
@@ -423,19 +423,6 @@ def markdown(reports, facts, command, rounds):
     return "\n".join(lines) + "\n"
 
 
-def write_markdown(path, text):
-    """Replaces what is between the markers; a file without them is written whole."""
-    block = f"{BEGIN}\n{text}{END}"
-    old = path.read_text() if path.exists() else ""
-    if BEGIN in old and END in old:
-        block = old[: old.index(BEGIN)] + block + old[old.index(END) + len(END) :]
-    elif old:
-        raise SystemExit(f"{bench.shown(path)} has no {BEGIN} ... {END}: left alone")
-    else:
-        block += "\n"
-    path.write_text(block)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("suites", nargs="*", metavar="suite", help=", ".join(SUITES) + " (default: all)")
@@ -468,7 +455,7 @@ def main():
             json.dumps({"at": datetime.now(timezone.utc).isoformat(), "command": command, "machine": facts, "suites": reports}, indent=1) + "\n"
         )
     if options.markdown:
-        write_markdown(options.markdown, markdown(reports, facts, command, options.rounds))
+        markers.fill(options.markdown, "results", markdown(reports, facts, command, options.rounds))
     return 1 if any("failure" in report for report in reports) else 0
 
 

@@ -20,9 +20,10 @@ import time
 from datetime import date
 from pathlib import Path
 
+import markers
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "Benchmarks/build"
-BEGIN, END = "<!-- soe -->", "<!-- /soe -->"
 DATAGRAM = 1400  # the longest datagram of both protocols: ENet's default is near it
 
 
@@ -209,10 +210,7 @@ def main():
     )
     print(text)
     if options.markdown:
-        old = options.markdown.read_text()
-        if BEGIN not in old or END not in old:
-            raise SystemExit(f"{options.markdown} has no {BEGIN} ... {END}: left alone")
-        options.markdown.write_text(old[: old.index(BEGIN)] + f"{BEGIN}\n{text}{END}" + old[old.index(END) + len(END) :])
+        markers.fill(options.markdown, "soe", text)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ final class Drain: Sendable {
             guard phase.current == .running else { return }
             phase.enter(.draining)
             logger.notice("draining", metadata: ["event": "draining", "timeout": "\(timeout.settingText)"])
-            for relay in relays { try await relay.beginDrain() }
+            for relay in relays where relay.isList { try await relay.beginDrain() }
+            for relay in relays where !relay.isList { try await relay.beginDrain() }
             let deadline = ContinuousClock.now + timeout
             let waiting = Task { [self] in
                 do {

@@ -95,7 +95,7 @@ package struct Server: Sendable {
             signals: signals, drain: drain, phase: phase, reloader: reloader, logger: logger
         )
         // They stop in reverse order: ports are taken back when nobody is served any more.
-        let watch = SupervisorService(supervisor: supervisor, overview: overview)
+        let watch = SupervisorService(supervisor: supervisor, phase: phase, statuses: overview.statuses)
         let services: [any Service] = [portMapping, bans] + relays + (admin.map { [history, $0] } ?? []) + [watch]
         let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         let last = ServiceGroupConfiguration.ServiceConfiguration(

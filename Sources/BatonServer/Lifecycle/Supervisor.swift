@@ -54,7 +54,9 @@ package struct Supervisor: Sendable {
 /// starts the server anew.
 struct SupervisorService: Service {
     let supervisor: Supervisor
-    let overview: Overview
+    let phase: ServerPhase
+    /// Asks all relays, on their event loops.
+    let statuses: @Sendable () async throws -> [RelayStatus]
 
     private static let interval = Duration.seconds(10)
 
@@ -69,9 +71,9 @@ struct SupervisorService: Service {
     }
 
     private func tell(_ interval: Duration) async {
-        guard let statuses = try? await overview.statuses() else { return }
+        guard let statuses = try? await statuses() else { return }
         let (peers, rooms) = statuses.reduce((0, 0)) { ($0.0 + $1.peers, $0.1 + $1.rooms) }
-        let phase = overview.phase.current
+        let phase = phase.current
         let status = "STATUS=\(phase): \(peers) peers, \(rooms) rooms, \(statuses.count) relays"
         guard phase == .draining else { return supervisor.tell("WATCHDOG=1", status) }
         // However long people may play on: it does not lose patience before us.

@@ -5,6 +5,7 @@ import ServiceLifecycle
 /// The lobby, RetroArch's list of rooms, as a service: section `lobby` of the configuration.
 struct LobbyService: Relay {
     let name = "lobby"
+    let isList = true
     private let listener: HTTPListener
     private let desk: LobbyDesk
     private let door: CallerDoor

@@ -5,6 +5,10 @@ import ServiceLifecycle
 protocol Relay: Service {
     var name: String { get }
 
+    /// Whether it tells strangers of rooms that others have. In a drain lists stop doing so first, so that nobody is sent
+    /// to a room that does not let him in.
+    var isList: Bool { get }
+
     /// Binds the listeners; from then on connections are served.
     func start() async throws
 
@@ -37,6 +41,8 @@ protocol Relay: Service {
 }
 
 extension Relay {
+    var isList: Bool { false }
+
     func takeTurn() async throws { _ = try await status() }
 
     /// Where nobody stays connected there is nobody to part from.

@@ -3,6 +3,8 @@ import Glibc
 import NIOConcurrencyHelpers
 import Testing
 
+@testable import BatonServer
+
 extension LifecycleTests {
     /// What systemd would hear, by the protocol of sd_notify(3).
     @Suite struct Supervision {
@@ -39,6 +41,8 @@ extension LifecycleTests {
                     Glibc.close(descriptor)
                 }
             }
+
+            var signsOfLife: Int { heard.all.count { $0.hasPrefix("WATCHDOG=1") } }
 
             func close() { isClosed.withLockedValue { $0 = true } }
         }
@@ -81,20 +85,45 @@ extension LifecycleTests {
             }
         }
 
-        @Test func aStuckServerIsSilent() async throws {
-            try await withEar { ear, environment in
-                try await withServer(environment: environment) { server in
-                    _ = try await ear.heard.first("a sign of life") { $0.hasPrefix("WATCHDOG=1") }
-                    server.process.send(SIGSTOP)
-                    // What was under way has come by then.
-                    try await Task.sleep(for: .milliseconds(300))
-                    let count = ear.heard.all.count
-                    try await Task.sleep(for: .seconds(1))
-                    #expect(ear.heard.all.count == count)
-                    server.process.send(SIGCONT)
-                    try await eventually("a sign of life again") { ear.heard.all.count > count }
+        /// Beside one that is well and tells how time passes.
+        @Test func aServerWhoseLoopHangsIsSilent() async throws {
+            try await withEar { stuck, itsEnvironment in
+                try await withEar { well, environment in
+                    let asked = NIOLockedValueBox(0)
+                    let (gate, opening) = AsyncStream.makeStream(of: Void.self)
+                    let hanging = Self.service(itsEnvironment) {
+                        let number = asked.withLockedValue { asked in
+                            asked += 1
+                            return asked
+                        }
+                        if number == 3 { for await _ in gate { break } }
+                        return []
+                    }
+                    let other = Self.service(environment) { [] }
+                    try await withThrowingTaskGroup { group in
+                        group.addTask { try await hanging.run() }
+                        group.addTask { try await other.run() }
+                        defer { group.cancelAll() }
+                        try await eventually("it hangs") {
+                            asked.withLockedValue { $0 } == 3 && stuck.signsOfLife == 2
+                        }
+                        let before = well.signsOfLife
+                        try await eventually("the other goes on") { well.signsOfLife >= before + 20 }
+                        #expect(stuck.signsOfLife == 2)
+                        opening.yield()
+                        try await eventually("a sign of life again") { stuck.signsOfLife > 2 }
+                    }
                 }
             }
+        }
+
+        private static func service(
+            _ environment: [String: String], _ statuses: @escaping @Sendable () async throws -> [RelayStatus]
+        ) -> SupervisorService {
+            var environment = environment
+            environment["WATCHDOG_USEC"] = "30000"
+            return SupervisorService(
+                supervisor: Supervisor(environment: environment), phase: ServerPhase(), statuses: statuses)
         }
     }
 }

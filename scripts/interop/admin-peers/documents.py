@@ -198,7 +198,8 @@ def newcomer(baton, folder, typist):
         # The path that it exports is that of a build in the project's folder.
         exported = lines[0].replace("$PWD/.build/debug", str(folder / "bin"))
         output = typist.type("\n".join(["set -euo pipefail", exported, *lines[1:]]))
-        check("the bans are listed", "203.0.113.7" in output and "*spam*" in output and "cheats" in output, output)
+        check("the bans are listed", "203.0.113.7" in output and "cheats" in output and "floods" in output, output)
+        check("the player is told that he is banned", "the relay refuses: Banned: cheats" in output, output)
         typist.done.update(lines)
     with Server(baton, folder, ["--dev"], BATON_ADMIN__TOKEN=TOKEN):
         typist.type('baton ctl ban address 203.0.113.7 --reason "cheats" --for 1h', BATON_CTL_TOKEN=TOKEN)

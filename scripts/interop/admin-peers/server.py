@@ -1,6 +1,7 @@
 """A server and clients for the checks of its administration."""
 import json
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -27,6 +28,16 @@ def eventually(what, condition, seconds=30):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds} s")
         time.sleep(0.05)
+
+
+def exactly(peer, count):
+    data = b""
+    while len(data) < count:
+        piece = peer.recv(count - len(data))
+        if not piece:
+            raise EOFError("the connection has ended")
+        data += piece
+    return data
 
 
 class Server:
@@ -92,9 +103,9 @@ class Server:
                 samples[name] = float(value)
         return samples
 
-    def stop(self, signals=2, seconds=30):
-        for _ in range(signals):
-            self.process.terminate()
+    def stop(self, by=signal.SIGINT, seconds=30):
+        """Waits until the server has ended: at once, or by SIGTERM when nobody plays any more."""
+        self.process.send_signal(by)
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -121,17 +132,26 @@ class JSONClient:
         self.socket.sendall(struct.pack(">i", len(body)) + body)
 
     def receive(self):
-        (length,) = struct.unpack(">i", self._exactly(4))
-        return json.loads(self._exactly(length))
-
-    def _exactly(self, count):
-        data = b""
-        while len(data) < count:
-            piece = self.socket.recv(count - len(data))
-            if not piece:
-                raise EOFError
-            data += piece
-        return data
+        (length,) = struct.unpack(">i", exactly(self.socket, 4))
+        return json.loads(exactly(self.socket, length))
 
     def close(self):
         self.socket.close()
+
+
+class Tunnel:
+    """A netplay host and its guest: what is written into one of `guest` and `link` comes out of the other."""
+
+    def __init__(self, port):
+        connect = lambda: socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.host = connect()
+        self.host.sendall(b"RATS" + bytes(12))
+        session = exactly(self.host, 16)[4:]
+        self.guest = connect()
+        self.guest.sendall(b"RATS" + session)
+        self.link = connect()
+        self.link.sendall(exactly(self.host, 16))
+
+    def close(self):
+        for peer in (self.host, self.guest, self.link):
+            peer.close()

@@ -18,20 +18,10 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "ldn-peers"))
 import ldn_wire  # noqa: E402
-from server import TOKEN, JSONClient, Server, check, eventually  # noqa: E402
+from server import TOKEN, JSONClient, Server, Tunnel, check, eventually, exactly  # noqa: E402
 
 CHATS, SESSIONS, NETWORKS, LINES = 6, 4, 3, 3
 MESSAGE = "x" * 200
-
-
-def exactly(peer, count):
-    data = b""
-    while len(data) < count:
-        piece = peer.recv(count - len(data))
-        if not piece:
-            raise EOFError("the connection has ended")
-        data += piece
-    return data
 
 
 class Load:
@@ -107,24 +97,16 @@ class Session(Load):
         self.bytes = 0
 
     def open(self):
-        connect = lambda: socket.create_connection(("127.0.0.1", self.port), timeout=60)
-        self.host = connect()
-        self.host.sendall(b"RATS" + bytes(12))
-        session = exactly(self.host, 16)[4:]
-        self.guest = connect()
-        self.guest.sendall(b"RATS" + session)
-        self.link = connect()
-        self.link.sendall(exactly(self.host, 16))
+        self.tunnel = Tunnel(self.port)
 
     def round(self):
-        for source, target in ((self.guest, self.link), (self.link, self.guest)):
+        for source, target in ((self.tunnel.guest, self.tunnel.link), (self.tunnel.link, self.tunnel.guest)):
             source.sendall(b"\1" * 1500)
             exactly(target, 1500)
             self.bytes += 1500
 
     def close(self):
-        for peer in (self.host, self.guest, self.link):
-            peer.close()
+        self.tunnel.close()
 
 
 class Network(Load):
@@ -443,7 +425,7 @@ def finish(server, chats, sessions, networks, lines, party, loads, parted, opera
         latency, messages = metrics[f'baton_forward_latency_seconds_count{{protocol="{protocol}"}}'], relayed(protocol, "messages")
         check(f"{protocol}: the time of {latency:.0f} messages was taken", latency == messages)
     check("no errors were logged", " error " not in server.log and " critical " not in server.log)
-    check("the server ends well", server.stop(1) == 0)
+    check("the server ends well", server.stop(signal.SIGTERM) == 0)
     print(f"the server lasts: {operator.acts}")
 
 

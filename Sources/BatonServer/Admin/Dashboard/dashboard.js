@@ -344,10 +344,15 @@ function confirmed(title, text, { wantsReason = false } = {}) {
   element("confirm-reason").value = "";
   dialog.returnValue = "no";
   dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
-  });
+  return new Promise((resolve) => { answer = resolve; });
 }
+
+/** Answers the question that is open. */
+let answer = () => {};
+// The browser tells of a closing a little later: by then the next question may be open, and it is none of its own.
+element("confirm").addEventListener("close", () => {
+  if (!element("confirm").open) answer(element("confirm").returnValue === "yes");
+});
 
 // MARK: Asking
 

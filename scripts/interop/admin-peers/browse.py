@@ -2,111 +2,39 @@
 import json
 import pathlib
 import re
-import socket
-import struct
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
 
+from server import TOKEN, JSONClient, Server, Tunnel, check, exactly
 from webdriver import Browser
 
-TOKEN = "open-sesame"
+CONFIGURATION = f"""
+json: {{listen: "127.0.0.1:0"}}
+netplay: {{listen: "127.0.0.1:0"}}
+lobby: {{listen: "127.0.0.1:0"}}
+admin: {{listen: "127.0.0.1:0", token: {TOKEN}}}
+"""
 # What strangers call themselves: markup, a mark that turns the text around, one that nobody sees.
 HOSTILE = ["<img src=x onerror=\"window.pwned=1\">", "</td></table><script>window.pwned=2</script>", "a\u202egnp.exe", "b\u200bb"]
 
 
-def check(what, condition, detail=""):
-    if not condition:
-        raise AssertionError(f"{what} {detail}")
-    print(f"ok: {what}", flush=True)
+def client(port, name, address="127.0.0.1"):
+    """A client of the JSON relay that has got the name it asked for."""
+    peer = JSONClient(port, name, address)
+    assert peer.answer["destination"] == name, peer.answer
+    return peer
 
 
-class Server:
-    def __init__(self, baton, folder):
-        config = folder / "baton.yaml"
-        config.write_text(
-            'json: {listen: "127.0.0.1:0"}\nnetplay: {listen: "127.0.0.1:0"}\nlobby: {listen: "127.0.0.1:0"}\n'
-            f'admin: {{listen: "127.0.0.1:0", token: {TOKEN}}}\n')
-        self.log = folder / "log"
-        self.process = subprocess.Popen([baton, "serve", "--config", config], stderr=self.log.open("w"))
-
-    def port(self, protocol):
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            found = re.search(rf"listening protocol={protocol} address=127\.0\.0\.1:(\d+)", self.log.read_text())
-            if found:
-                return int(found[1])
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        raise AssertionError(f"no {protocol}: {self.log.read_text()}")
-
-    def stop(self):
-        self.process.terminate()
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-class Client:
-    """A client of the JSON relay."""
-
-    def __init__(self, port, name, address="127.0.0.1"):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60, source_address=(address, 0))
-        self.name = name
-        self.send({"payloadType": "INIT", "source": name})
-        answer = self.receive()
-        assert answer["destination"] == name, answer
-
-    def send(self, message):
-        body = json.dumps(message).encode()
-        self.socket.sendall(struct.pack(">i", len(body)) + body)
-
-    def receive(self):
-        (length,) = struct.unpack(">i", self._exactly(4))
-        return json.loads(self._exactly(length))
-
-    def _exactly(self, count):
-        data = b""
-        while len(data) < count:
-            piece = self.socket.recv(count - len(data))
-            if not piece:
-                raise EOFError
-            data += piece
-        return data
-
-
-class Session:
+class Session(Tunnel):
     """A netplay host and its guest, who talk without end."""
 
     def __init__(self, port):
-        connect = lambda: socket.create_connection(("127.0.0.1", port), timeout=60)
-        self.host = connect()
-        self.host.sendall(b"RATS" + bytes(12))
-        self.id = self._read(self.host, 16)[4:]
-        self.guest = connect()
-        self.guest.sendall(b"RATS" + self.id)
-        self.link = connect()
-        self.link.sendall(self._read(self.host, 16))
+        super().__init__(port)
         self.ended = threading.Event()
         threading.Thread(target=self._talk, daemon=True).start()
-
-    @staticmethod
-    def _read(peer, count):
-        data = b""
-        while len(data) < count:
-            piece = peer.recv(count - len(data))
-            if not piece:
-                raise OSError("the connection has ended")
-            data += piece
-        return data
 
     def _talk(self):
         amount = 0
@@ -114,15 +42,14 @@ class Session:
             while not self.ended.is_set():
                 amount = amount % 40 + 1
                 self.link.sendall(bytes(amount * 512))
-                self._read(self.guest, amount * 512)
+                exactly(self.guest, amount * 512)
                 time.sleep(0.02)
-        except OSError:
+        except (EOFError, OSError):
             pass
 
     def close(self):
         self.ended.set()
-        for peer in (self.host, self.guest, self.link):
-            peer.close()
+        super().close()
 
 
 def contrast(colours):
@@ -162,7 +89,7 @@ def rooms(browser, server, clients):
         name in (browser.text("#protocols") or "") for name in ("json", "netplay", "lobby")))
     check("there are no rooms", "no rooms" in browser.text("#rooms"))
     session = Session(server.port("netplay"))
-    clients += [Client(server.port("json"), name) for name in [*HOSTILE, "anna"]]
+    clients += [client(server.port("json"), name) for name in [*HOSTILE, "anna"]]
     browser.wait("rooms appear without a reload",
                  lambda: browser.run("return document.querySelectorAll('#rooms button').length") == 2)
     browser.wait("throughput is shown", lambda: re.search(r"[1-9][\d.,]* [KM]iB", browser.text("#protocols")))
@@ -222,7 +149,7 @@ def kick(browser, clients):
 def desk(browser, server):
     """Bans an address, lifts that, and drains."""
     port = server.port("json")
-    bert = Client(port, "bert", "127.0.0.9")
+    bert = client(port, "bert", "127.0.0.9")
     browser.wait("who comes is found", lambda: browser.run("""
         const f = document.querySelector('#filter'); f.value = 'bert'; f.dispatchEvent(new Event('input'));
         return document.querySelectorAll('#rooms button').length""") == 1)
@@ -236,7 +163,7 @@ def desk(browser, server):
     check("he is told", bert.receive()["payloadType"] == "ERROR")
     browser.wait("the ban is listed", lambda: "127.0.0.9" in browser.text("#bans") and "floods" in browser.text("#bans"))
     try:
-        refused = Client(port, "bert", "127.0.0.9") is None
+        refused = client(port, "bert", "127.0.0.9") is None
     except (AssertionError, KeyError, EOFError, OSError):
         refused = True
     check("he does not come back", refused)
@@ -244,7 +171,7 @@ def desk(browser, server):
     browser.run("const f = document.querySelector('#filter'); f.value = ''; f.dispatchEvent(new Event('input'))")
     browser.run("document.querySelector('#bans button').click()")
     browser.wait("the ban is lifted", lambda: "nobody is banned" in browser.text("#bans"))
-    Client(port, "bert", "127.0.0.9").socket.close()
+    client(port, "bert", "127.0.0.9").close()
     for phase in ("draining", "running"):
         browser.run("document.querySelector('#drain').click()")
         browser.wait("it asks first", lambda: browser.run("return document.querySelector('#confirm').open"))
@@ -337,7 +264,7 @@ def main():
         pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        server, browser, session, clients = Server(baton, folder), None, None, []
+        server, browser, session, clients = Server(baton, folder, CONFIGURATION), None, None, []
         try:
             origin = f"http://127.0.0.1:{server.port('admin')}"
             browser = Browser(folder / "profile")
@@ -355,14 +282,14 @@ def main():
             browser.wait("a server that is away is told", lambda: browser.text("#notice") == "The server does not answer.")
             check("and not taken for one that runs", browser.text("#phase") == "unreachable")
         except BaseException:
-            print(server.log.read_text()[-3000:], file=sys.stderr)
+            print(server.log[-3000:], file=sys.stderr)
             raise
         finally:
             if session:
                 session.close()
             if browser:
                 browser.close()
-            server.stop()
+            server.kill()
     print("PASS: the dashboard, in a real Chromium")
 
 
